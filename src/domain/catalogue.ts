@@ -1,0 +1,24 @@
+import type { z } from 'zod'
+import { channelEvent } from './channel/events.ts'
+import { claimEvent } from './claim/events.ts'
+import { contactEvent } from './contact/events.ts'
+import { conversationEvent } from './conversation/events.ts'
+import { deliveryEvent } from './delivery/events.ts'
+import type { Category } from './kernel/stream.ts'
+import { tenantEvent } from './tenant/events.ts'
+import { userEvent } from './user/events.ts'
+
+/** Every event that a stream of a category may hold. The catalogue in docs/reference/events.md is generated from this. */
+export const eventsOf = {
+  tenant: tenantEvent,
+  claim: claimEvent,
+  channel: channelEvent,
+  contact: contactEvent,
+  conversation: conversationEvent,
+  delivery: deliveryEvent,
+  user: userEvent,
+} as const satisfies Record<Category, z.ZodDiscriminatedUnion>
+
+export type EventOf<C extends Category> = z.infer<(typeof eventsOf)[C]>
+export type DomainEvent = { [C in Category]: EventOf<C> }[Category]
+export type EventType = DomainEvent['type']

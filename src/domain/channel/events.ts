@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { secret } from '../kernel/secret.ts'
+
+/** What the provider says of a number; kept as it says it. */
+export const numberFacts = z.object({
+  displayPhone: z.string().optional(),
+  verifiedName: z.string().optional(),
+  qualityRating: z.string().optional(),
+  throughput: z.string().optional(),
+  messagingLimit: z.string().optional(),
+})
+
+export const channelError = z.object({ code: z.string(), title: z.string(), detail: z.string().optional() })
+
+/** A WhatsApp number that a tenant connected. Its credentials are sealed under the subject `channel:<id>`. */
+export const channelEvent = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('ChannelAdded'),
+    kind: z.literal('business'),
+    name: z.string(),
+    phoneNumberId: z.string(),
+    wabaId: z.string(),
+    accessToken: secret,
+    appSecret: secret.optional(),
+  }),
+  z.object({ type: z.literal('ChannelRenamed'), name: z.string() }),
+  z.object({ type: z.literal('ChannelCredentialsChanged'), accessToken: secret.optional(), appSecret: secret.optional() }),
+  /** The provider accepted the credentials (or, with `verified: false`, the tenant asked not to check them). */
+  z.object({ type: z.literal('ChannelConnected'), verified: z.boolean(), facts: numberFacts }),
+  z.object({ type: z.literal('ChannelCheckFailed'), error: channelError, credentials: z.boolean() }),
+  z.object({ type: z.literal('ChannelDisconnected'), reason: z.string().optional() }),
+  z.object({ type: z.literal('ChannelRemoved') }),
+])
+export type ChannelEvent = z.infer<typeof channelEvent>
+export type NumberFacts = z.infer<typeof numberFacts>
+export type ChannelError = z.infer<typeof channelError>

@@ -1,0 +1,34 @@
+import type { Position } from './position.ts'
+import type { StreamRef } from './stream.ts'
+
+/** Who wanted it. `provider` is the other side of a webhook; `process` is Recado itself. */
+export type Actor = { readonly kind: 'user' | 'api' | 'operator' | 'process' | 'provider'; readonly id: string; readonly name?: string }
+
+/** Why and when. `correlationId` is the request or delivery all this comes from, `causationId` the command or event right before. Times RFC 3339. */
+export type EventMeta = {
+  readonly occurredAt: string
+  readonly correlationId: string
+  readonly causationId: string
+  readonly actor: Actor
+  readonly traceparent?: string
+}
+
+/** An event on its way into the store. `id` is a uuid made from the command (`eventId`), so a repeat is recognised on every engine. */
+export type NewEvent = {
+  readonly id: string
+  readonly type: string
+  readonly schemaVersion: number
+  /** JSON object; personal fields are already sealed (see `sealing.ts`). */
+  readonly data: Readonly<Record<string, unknown>>
+  readonly meta: EventMeta
+  /** Bytes that belong to the event and not into JSON: the sealed raw body of a delivery. Kept beside the log, purged by retention. */
+  readonly attachment?: Uint8Array
+}
+
+/** An event as the log holds it. `version` counts from 1 within the stream; `recordedAt` never goes back along positions. */
+export type RecordedEvent = NewEvent & {
+  readonly stream: StreamRef
+  readonly version: number
+  readonly position: Position
+  readonly recordedAt: Date
+}

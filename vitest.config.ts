@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config'
+
+/**
+ * The suffix of a test tells its level, and with it what it needs:
+ * `*.spec.ts` nothing (milliseconds) · `*.int.spec.ts` a real PostgreSQL · `*.e2e.spec.ts` the started program · `*.faults.spec.ts` kill -9 and cut connections.
+ */
+const include = (suffix: string): string[] => [`src/**/*.${suffix}.ts`, `simulator/**/*.${suffix}.ts`, `tests/**/*.${suffix}.ts`]
+const slow = ['int.spec', 'e2e.spec', 'faults.spec']
+const exclude = ['node_modules/**']
+const postgres = { globalSetup: ['tests/support/postgres-server.ts'], testTimeout: 60_000, hookTimeout: 120_000 }
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: include('spec'), exclude: [...exclude, ...slow.flatMap(include)] } },
+      { test: { name: 'int', include: include('int.spec'), exclude, ...postgres } },
+      { test: { name: 'e2e', include: include('e2e.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 120_000 } },
+      { test: { name: 'faults', include: include('faults.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 600_000 } },
+    ],
+  },
+})
