@@ -16,7 +16,14 @@ export type OutgoingMessage = {
 }
 
 /** Meta's REST error as it was given. `code` is 0 when there was none to read. */
-export type ProviderError = { readonly code: number; readonly status: number; readonly message: string; readonly details?: string; readonly fbtraceId?: string; readonly retryAfterSeconds?: number }
+export type ProviderError = {
+  readonly code: number
+  readonly status: number
+  readonly message: string
+  readonly details?: string
+  readonly fbtraceId?: string
+  readonly retryAfterSeconds?: number
+}
 
 /**
  * What a send came to. `not_sent`: the request did not leave (connection refused, DNS), safe to repeat.

@@ -14,7 +14,11 @@ export const messageError = z.object({
 })
 export type MessageError = z.infer<typeof messageError>
 
-export const sender = z.object({ kind: z.enum(['user', 'api', 'automation', 'campaign', 'bot', 'phone']), id: z.string().optional(), name: z.string().optional() })
+export const sender = z.object({
+  kind: z.enum(['user', 'api', 'automation', 'campaign', 'bot', 'phone']),
+  id: z.string().optional(),
+  name: z.string().optional(),
+})
 export const priorities = ['agent', 'automation', 'campaign'] as const
 
 /**

@@ -1,0 +1,157 @@
+import { LRUCache } from 'lru-cache'
+import type { Aggregate } from '../../domain/kernel/aggregate.ts'
+import { fromStored, hasSecrets, toStored } from '../../domain/kernel/codec.ts'
+import type { CommandContext } from '../../domain/kernel/context.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
+import { start, type Position } from '../../domain/kernel/position.ts'
+import { streamName, streamRef, type StreamRef } from '../../domain/kernel/stream.ts'
+import type { Vault } from '../../domain/kernel/vault.ts'
+
+/**
+ * What came of a command. `position` is where a reader has to be to see it: that of the last event of the stream, also when nothing had to happen.
+ * `stale_version` is the answer to an `ifVersion` (If-Match) that no longer holds.
+ */
+export type Outcome<Event, Refusal, State> =
+  | { readonly position: Position; readonly version: number; readonly events: readonly Event[]; readonly state: State }
+  | { readonly refused: Refusal }
+  | { readonly stale: { readonly version: number } }
+
+export type Loaded<State> = { readonly state: State; readonly version: number; readonly position: Position }
+
+export type Commands = {
+  /** load → decide → append; a conflict is decided anew on fresh state. Commands of one stream run one after another in this process. */
+  execute: <C, E extends { type: string }, S, R>(
+    aggregate: Aggregate<C, E, S, R>,
+    id: string,
+    command: C,
+    context: CommandContext,
+    options?: { ifVersion?: number | undefined },
+  ) => Promise<Outcome<E, R, S>>
+  /** Several commands for one stream, decided one on top of the other and appended as one: all of them or none. Refused ones leave no event. */
+  executeAll: <C, E extends { type: string }, S, R>(
+    aggregate: Aggregate<C, E, S, R>,
+    id: string,
+    commands: readonly { command: C; context: CommandContext }[],
+  ) => Promise<{ outcomes: readonly Outcome<E, R, S>[] }>
+  /** The stream's state as the log has it now. Version 0: it does not exist. */
+  load: <C, E extends { type: string }, S, R>(aggregate: Aggregate<C, E, S, R>, tenantId: string, id: string) => Promise<Loaded<S>>
+}
+
+type Entry = { state: unknown; version: number; position: Position }
+
+const conflictRetries = 20
+
+/**
+ * The in-process cache of folded state makes the usual command append without a read: correct because the append carries the cached version,
+ * so a state that another process has outrun is refused by the store, dropped and read again.
+ */
+export function createCommands({ store, vault, cacheSize = 50_000 }: { store: EventStore; vault: Vault; cacheSize?: number }): Commands {
+  const cache = new LRUCache<string, Entry>({ max: cacheSize })
+  const turns = new Map<string, Promise<unknown>>()
+
+  /** One at a time per stream: within the process, commands wait for their turn instead of meeting as conflicts. */
+  async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = turns.get(key)
+    const mine = before === undefined ? work() : before.then(work, work)
+    turns.set(key, mine)
+    try {
+      return await mine
+    } finally {
+      if (turns.get(key) === mine) turns.delete(key)
+    }
+  }
+
+  async function fold<C, E extends { type: string }, S, R>(
+    aggregate: Aggregate<C, E, S, R>,
+    stream: StreamRef,
+    key: string,
+  ): Promise<Entry & { state: S }> {
+    const cached = cache.get(key) as (Entry & { state: S }) | undefined
+    if (cached !== undefined) return cached
+    let entry: Entry & { state: S } = { state: aggregate.initial, version: 0, position: start }
+    for await (const event of store.readStream(stream)) {
+      entry = { state: aggregate.evolve(entry.state, fromStored<E>(event)), version: event.version, position: event.position }
+    }
+    cache.set(key, entry)
+    return entry
+  }
+
+  async function attempt<C, E extends { type: string }, S, R>(
+    aggregate: Aggregate<C, E, S, R>,
+    stream: StreamRef,
+    key: string,
+    commands: readonly { command: C; context: CommandContext }[],
+  ): Promise<readonly Outcome<E, R, S>[] | 'conflict'> {
+    const entry = await fold(aggregate, stream, key)
+    let state = entry.state
+    const decided = commands.map(({ command, context }) => {
+      const decision = aggregate.decide(command, state)
+      if ('refused' in decision) return { refused: decision.refused }
+      for (const event of decision.events) state = aggregate.evolve(state, event)
+      return { events: decision.events, state, context }
+    })
+    const all = decided.flatMap((one) => ('events' in one ? one.events.map((event, index) => ({ event, index, context: one.context })) : []))
+    if (all.length === 0) {
+      return decided.map((one) => ('refused' in one ? one : { position: entry.position, version: entry.version, events: [], state: one.state }))
+    }
+    const subject = aggregate.subject(stream.id, state)
+    if (all.some(({ event }) => hasSecrets(event))) await vault.ensure(stream.tenantId, [subject])
+    const events = all.map(({ event, index, context }) => toStored(event, { stream, index, subject }, context, vault))
+    const result = await store.append({ stream, expected: entry.version, events })
+    if (result.outcome === 'conflict') {
+      cache.delete(key)
+      return 'conflict'
+    }
+    // A duplicate means that an earlier try of this very command was stored although its answer got lost: the events are there, other ones may follow them.
+    if (result.outcome === 'duplicate') cache.delete(key)
+    else cache.set(key, { state, version: result.version, position: result.position })
+    return decided.map((one) =>
+      'refused' in one ? one : { position: result.position, version: result.version, events: one.events, state: one.state },
+    )
+  }
+
+  async function run<C, E extends { type: string }, S, R>(
+    aggregate: Aggregate<C, E, S, R>,
+    id: string,
+    commands: readonly { command: C; context: CommandContext }[],
+    ifVersion?: number,
+  ): Promise<readonly Outcome<E, R, S>[]> {
+    const [first] = commands
+    if (first === undefined) return []
+    const stream = streamRef(aggregate.category, first.context.tenantId, id)
+    const key = streamName(stream)
+    return inTurn(key, async () => {
+      for (let tries = 0; tries < conflictRetries; tries++) {
+        if (ifVersion !== undefined) {
+          const { version } = await fold(aggregate, stream, key)
+          if (version !== ifVersion) return [{ stale: { version } }]
+        }
+        try {
+          const outcomes = await attempt(aggregate, stream, key, commands)
+          if (outcomes !== 'conflict') return outcomes
+        } catch (error) {
+          // Nobody knows whether it was stored: the next command must look.
+          cache.delete(key)
+          throw error
+        }
+      }
+      throw new Error(`the stream ${aggregate.category} ${id} changed under every one of ${conflictRetries} tries`)
+    })
+  }
+
+  return {
+    async execute(aggregate, id, command, context, options) {
+      const [outcome] = await run(aggregate, id, [{ command, context }], options?.ifVersion)
+      if (outcome === undefined) throw new Error('a command has one outcome')
+      return outcome
+    },
+    async executeAll(aggregate, id, commands) {
+      return { outcomes: await run(aggregate, id, commands) }
+    },
+    async load(aggregate, tenantId, id) {
+      const stream = streamRef(aggregate.category, tenantId, id)
+      const entry = await fold(aggregate, stream, streamName(stream))
+      return { state: entry.state, version: entry.version, position: entry.position }
+    },
+  }
+}

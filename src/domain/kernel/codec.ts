@@ -1,0 +1,38 @@
+import type { CommandContext } from './context.ts'
+import type { NewEvent, RecordedEvent } from './envelope.ts'
+import { eventId } from './ids.ts'
+import { isSecret } from './secret.ts'
+import type { StreamRef } from './stream.ts'
+import { latestSchemaVersion, upcast } from './upcast.ts'
+import type { Vault } from './vault.ts'
+
+/**
+ * Domain event → stored event: gives it its id, seals every secret for the event and field it stands in.
+ * Secrets are top-level fields only, so none can hide deeper; `ensure` must have been awaited for the subject.
+ */
+export function toStored(
+  event: { type: string },
+  at: { stream: StreamRef; index: number; subject: string },
+  context: CommandContext,
+  vault: Pick<Vault, 'seal'>,
+): NewEvent {
+  const id = eventId(context.commandId, at.stream, at.index)
+  const data: Record<string, unknown> = {}
+  for (const [field, value] of Object.entries(event)) {
+    if (field === 'type' || value === undefined) continue
+    data[field] =
+      isSecret(value) && 'plain' in value
+        ? { sealed: vault.seal({ tenantId: at.stream.tenantId, subject: at.subject, eventId: id, field }, value.plain) }
+        : value
+  }
+  const { correlationId, causationId, actor, traceparent } = context
+  const meta = { occurredAt: context.at.toISOString(), correlationId, causationId, actor, ...(traceparent === undefined ? {} : { traceparent }) }
+  return { id, type: event.type, schemaVersion: latestSchemaVersion(event.type), data, meta }
+}
+
+/** Stored event → domain event of the newest version. Typed by the caller's category: what a stream holds was validated when it was decided. */
+export function fromStored<E extends { type: string }>(event: Pick<RecordedEvent, 'type' | 'schemaVersion' | 'data'>): E {
+  return { type: event.type, ...upcast(event.type, event.schemaVersion, event.data) } as unknown as E
+}
+
+export const hasSecrets = (event: object): boolean => Object.values(event).some((value) => isSecret(value) && 'plain' in value)
