@@ -1,0 +1,146 @@
+/** What an element of each PostgreSQL type is in JavaScript. `json` is JSON text, an int8 may also come as decimal text. */
+export type ArrayElement = {
+  uuid: string
+  text: string
+  int4: number
+  int8: bigint | number | string
+  bool: boolean
+  timestamptz: Date
+  json: string
+  bytea: Uint8Array
+}
+export type ArrayType = keyof ArrayElement
+
+const oids: Readonly<Record<ArrayType, number>> = {
+  uuid: 2950,
+  text: 25,
+  int4: 23,
+  int8: 20,
+  bool: 16,
+  timestamptz: 1184,
+  json: 114,
+  bytea: 17,
+}
+
+const headerBytes = 20
+const lengthBytes = 4
+const microsecondsFrom1970To2000 = 946_684_800_000_000n
+
+/**
+ * A whole column as one parameter in PostgreSQL's binary array format; `pg` sends Buffers as binary, so `$1::uuid[]` takes it as it is.
+ * 45 k appends/s against 34 k with JavaScript arrays, which `pg` turns into quoted and escaped text (measured).
+ * null and undefined are NULL. PostgreSQL's text cannot hold U+0000: it is stored as U+FFFD, because one such character must not fail a page of other
+ * people's rows. Where that could make two keys equal, refuse it before. `json` keeps it, as the escape that JSON.stringify writes.
+ * @throws TypeError for a text that is not a uuid, an invalid date, a number that does not fit.
+ */
+export function binaryArray<T extends ArrayType>(type: T, values: readonly (ArrayElement[T] | null | undefined)[]): Buffer {
+  const { size: sizeOf, write } = encoders[type]
+  // One pass for the size, one allocation, one pass to write: no buffer per element.
+  let size = headerBytes + lengthBytes * values.length
+  let nulls = 0
+  for (const value of values) {
+    if (value === null || value === undefined) nulls = 1
+    else size += sizeOf(value)
+  }
+  const buffer = Buffer.allocUnsafe(size)
+  buffer.writeInt32BE(1, 0)
+  buffer.writeInt32BE(nulls, 4)
+  buffer.writeInt32BE(oids[type], 8)
+  buffer.writeInt32BE(values.length, 12)
+  buffer.writeInt32BE(1, 16)
+  let offset = headerBytes
+  for (const value of values) {
+    if (value === null || value === undefined) {
+      offset = buffer.writeInt32BE(-1, offset)
+      continue
+    }
+    const written = write(buffer, value, offset + lengthBytes)
+    buffer.writeInt32BE(written, offset)
+    offset += lengthBytes + written
+  }
+  return buffer
+}
+
+type Encoder = { size: (value: unknown) => number; write: (buffer: Buffer, value: unknown, offset: number) => number }
+
+const encoder = <V>(size: (value: V) => number, write: (buffer: Buffer, value: V, offset: number) => number): Encoder =>
+  ({ size, write }) as unknown as Encoder
+
+const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text)
+
+const encoders: Readonly<Record<ArrayType, Encoder>> = {
+  uuid: encoder<string>(() => 16, writeUuid),
+  text: encoder<string>(
+    (text) => Buffer.byteLength(withoutNul(text)),
+    (buffer, text, offset) => buffer.write(withoutNul(text), offset),
+  ),
+  json: encoder<string>(
+    (text) => Buffer.byteLength(text),
+    (buffer, text, offset) => buffer.write(text, offset),
+  ),
+  bytea: encoder<Uint8Array>(
+    (bytes) => bytes.byteLength,
+    (buffer, bytes, offset) => {
+      buffer.set(bytes, offset)
+      return bytes.byteLength
+    },
+  ),
+  bool: encoder<boolean>(
+    () => 1,
+    (buffer, value, offset) => {
+      buffer[offset] = value ? 1 : 0
+      return 1
+    },
+  ),
+  int4: encoder<number>(
+    () => 4,
+    (buffer, value, offset) => {
+      if (!Number.isInteger(value)) throw new TypeError(`${value} is not an int4`)
+      buffer.writeInt32BE(value, offset)
+      return 4
+    },
+  ),
+  int8: encoder<bigint | number | string>(
+    () => 8,
+    (buffer, value, offset) => {
+      buffer.writeBigInt64BE(BigInt(value), offset)
+      return 8
+    },
+  ),
+  timestamptz: encoder<Date>(
+    () => 8,
+    (buffer, value, offset) => {
+      const milliseconds = value.getTime()
+      if (Number.isNaN(milliseconds)) throw new TypeError('an invalid date is not a timestamptz')
+      buffer.writeBigInt64BE(BigInt(milliseconds) * 1000n - microsecondsFrom1970To2000, offset)
+      return 8
+    },
+  ),
+}
+
+const hexDigit = new Int8Array(128).fill(-1)
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16)
+  hexDigit[digit.charCodeAt(0)] = value
+  hexDigit[digit.toUpperCase().charCodeAt(0)] = value
+}
+
+/** 36 characters, dashes where they belong. By hand: stripping dashes and a hex Buffer per value cost three times as much. */
+function writeUuid(buffer: Buffer, text: string, offset: number): number {
+  let at = 0
+  for (let byte = 0; byte < 16; byte++) {
+    if (byte === 4 || byte === 6 || byte === 8 || byte === 10) {
+      if (text.charCodeAt(at) !== 45) throw notAUuid(text)
+      at++
+    }
+    const high = hexDigit[text.charCodeAt(at)] ?? -1
+    const low = hexDigit[text.charCodeAt(at + 1)] ?? -1
+    if ((high | low) < 0) throw notAUuid(text)
+    buffer[offset + byte] = (high << 4) | low
+    at += 2
+  }
+  if (text.length !== 36) throw notAUuid(text)
+  return 16
+}
+
+const notAUuid = (text: string): TypeError => new TypeError(`${JSON.stringify(text.slice(0, 60))} is not a uuid`)
