@@ -83,20 +83,16 @@ export function createCommands({ store, vault, cacheSize = 50_000 }: { store: Ev
     commands: readonly { command: C; context: CommandContext }[],
   ): Promise<readonly Outcome<E, R, S>[] | 'conflict'> {
     const entry = await fold(aggregate, stream, key)
-    let state = entry.state
-    const decided = commands.map(({ command, context }) => {
-      const decision = aggregate.decide(command, state)
-      if ('refused' in decision) return { refused: decision.refused }
-      for (const event of decision.events) state = aggregate.evolve(state, event)
-      return { events: decision.events, state, context }
-    })
-    const all = decided.flatMap((one) => ('events' in one ? one.events.map((event, index) => ({ event, index, context: one.context })) : []))
-    if (all.length === 0) {
-      return decided.map((one) => ('refused' in one ? one : { position: entry.position, version: entry.version, events: [], state: one.state }))
-    }
+    const decided = decideAll(aggregate, entry.state, commands)
+    const state = decided.at(-1)?.state ?? entry.state
+    const fresh = decided.flatMap((one) => one.events.map((event, index) => ({ event, index, context: one.context })))
+    const answer = (version: number, position: Position): Outcome<E, R, S>[] =>
+      decided.map((one) => (one.refused === undefined ? { version, position, events: one.events, state: one.state } : { refused: one.refused }))
+    if (fresh.length === 0) return answer(entry.version, entry.position)
+
     const subject = aggregate.subject(stream.id, state)
-    if (all.some(({ event }) => hasSecrets(event))) await vault.ensure(stream.tenantId, [subject])
-    const events = all.map(({ event, index, context }) => toStored(event, { stream, index, subject }, context, vault))
+    if (fresh.some(({ event }) => hasSecrets(event))) await vault.ensure(stream.tenantId, [subject])
+    const events = fresh.map(({ event, index, context }) => toStored(event, { stream, index, subject }, context, vault))
     const result = await store.append({ stream, expected: entry.version, events })
     if (result.outcome === 'conflict') {
       cache.delete(key)
@@ -105,9 +101,7 @@ export function createCommands({ store, vault, cacheSize = 50_000 }: { store: Ev
     // A duplicate means that an earlier try of this very command was stored although its answer got lost: the events are there, other ones may follow them.
     if (result.outcome === 'duplicate') cache.delete(key)
     else cache.set(key, { state, version: result.version, position: result.position })
-    return decided.map((one) =>
-      'refused' in one ? one : { position: result.position, version: result.version, events: one.events, state: one.state },
-    )
+    return answer(result.version, result.position)
   }
 
   async function run<C, E extends { type: string }, S, R>(
@@ -154,4 +148,21 @@ export function createCommands({ store, vault, cacheSize = 50_000 }: { store: Ev
       return { state: entry.state, version: entry.version, position: entry.position }
     },
   }
+}
+
+type Decided<E, S, R> = { readonly events: readonly E[]; readonly state: S; readonly context: CommandContext; readonly refused?: R }
+
+/** Each command is decided on what the ones before it would leave behind. */
+function decideAll<C, E extends { type: string }, S, R>(
+  aggregate: Aggregate<C, E, S, R>,
+  before: S,
+  commands: readonly { command: C; context: CommandContext }[],
+): readonly Decided<E, S, R>[] {
+  let state = before
+  return commands.map(({ command, context }) => {
+    const decision = aggregate.decide(command, state)
+    if ('refused' in decision) return { events: [], state, context, refused: decision.refused }
+    state = decision.events.reduce(aggregate.evolve, state)
+    return { events: decision.events, state, context }
+  })
 }

@@ -30,6 +30,8 @@ export const conversationEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('MessageReceived'),
     messageId: z.string(),
+    channelId: z.string(),
+    contactId: z.string(),
     providerId: z.string(),
     messageType: z.string(),
     content: secret,
@@ -41,6 +43,8 @@ export const conversationEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('MessageQueued'),
     messageId: z.string(),
+    channelId: z.string(),
+    contactId: z.string(),
     messageType: z.string(),
     content: secret,
     replyTo: z.object({ providerId: z.string() }).optional(),
@@ -56,7 +60,10 @@ export const conversationEvent = z.discriminatedUnion('type', [
   /** The call may or may not have reached the provider (time-out, crash). Never sent again silently. */
   z.object({ type: z.literal('SendOutcomeUnknown'), messageId: z.string(), attempt: z.number().int(), reason: z.string() }),
   z.object({ type: z.literal('SendRetried'), messageId: z.string() }),
-  /** A status that moved the message forward. `providerId` resolves an unknown outcome. */
+  /**
+   * The first report of this status for this message, in whatever order they come: read models show the furthest one (`statusRank`), so any
+   * interleaving ends the same. `providerId` resolves an unknown outcome.
+   */
   z.object({
     type: z.literal('MessageStatusChanged'),
     messageId: z.string(),
@@ -66,8 +73,8 @@ export const conversationEvent = z.discriminatedUnion('type', [
     error: messageError.optional(),
     pricing: z.json().optional(),
   }),
-  /** Everything up to and including this message was seen; the provider is told separately. */
-  z.object({ type: z.literal('ConversationRead'), throughMessageId: z.string() }),
+  /** Everything up to and including this message was seen; `unread` is what is left after it. */
+  z.object({ type: z.literal('ConversationRead'), throughMessageId: z.string(), unread: z.number().int() }),
   z.object({ type: z.literal('ConversationReopened'), by: z.enum(['inbound', 'agent', 'timer']) }),
   z.object({ type: z.literal('ConversationMarkedPending') }),
   z.object({ type: z.literal('ConversationSnoozed'), until: z.iso.datetime() }),

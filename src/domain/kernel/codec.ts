@@ -31,6 +31,7 @@ export function toStored(
 }
 
 /** Stored event → domain event of the newest version. Typed by the caller's category: what a stream holds was validated when it was decided. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the one place where what the log holds gets its type back
 export function fromStored<E extends { type: string }>(event: Pick<RecordedEvent, 'type' | 'schemaVersion' | 'data'>): E {
   return { type: event.type, ...upcast(event.type, event.schemaVersion, event.data) } as unknown as E
 }

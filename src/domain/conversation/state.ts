@@ -1,0 +1,94 @@
+import { List, Map } from 'immutable'
+import type { ConversationEvent, ProviderStatus } from './events.ts'
+
+/**
+ * Where an outgoing message is on its way to the provider:
+ * queued → sending → accepted | failed | unknown | queued (deferred); failed and unknown → queued again only when somebody asks for it.
+ */
+export type Outgoing = {
+  readonly stage: 'queued' | 'sending' | 'accepted' | 'failed' | 'unknown'
+  readonly attempt: number
+  readonly providerId?: string
+  readonly reported: readonly ProviderStatus[]
+}
+
+/** Persistent maps: a fold over thousands of messages stays linear, and states may be shared with the cache. */
+export type Conversation = {
+  readonly status: 'none' | 'open' | 'pending' | 'snoozed' | 'resolved'
+  readonly snoozedUntil?: string
+  readonly channelId: string
+  readonly contactId: string
+  readonly lastInboundAt?: string
+  /** Ids of the inbound messages since the last read marker, oldest first. */
+  readonly unread: List<string>
+  /** Every message there is: inbound ones are only known to exist. */
+  readonly messages: Map<string, Outgoing | 'inbound'>
+  /** The provider's id of an outgoing message → ours. */
+  readonly providerIds: Map<string, string>
+}
+
+export const initial: Conversation = { status: 'none', channelId: '', contactId: '', unread: List(), messages: Map(), providerIds: Map() }
+
+export function evolve(state: Conversation, event: ConversationEvent): Conversation {
+  switch (event.type) {
+    case 'ConversationStarted':
+      return { ...state, status: 'open', channelId: event.channelId, contactId: event.contactId }
+    case 'MessageReceived':
+      return {
+        ...state,
+        lastInboundAt: state.lastInboundAt === undefined || state.lastInboundAt < event.at ? event.at : state.lastInboundAt,
+        unread: state.unread.push(event.messageId),
+        messages: state.messages.set(event.messageId, 'inbound'),
+      }
+    case 'MessageQueued':
+      return { ...state, messages: state.messages.set(event.messageId, { stage: 'queued', attempt: 0, reported: [] }) }
+    case 'SendAttempted':
+      return outgoing(state, event.messageId, { stage: 'sending', attempt: event.attempt })
+    case 'SendAccepted':
+      return known(outgoing(state, event.messageId, { stage: 'accepted' }), event.messageId, event.providerId)
+    case 'SendDeferred':
+    case 'SendRetried':
+      return outgoing(state, event.messageId, { stage: 'queued' })
+    case 'SendFailed':
+      return outgoing(state, event.messageId, { stage: 'failed' })
+    case 'SendOutcomeUnknown':
+      return outgoing(state, event.messageId, { stage: 'unknown' })
+    case 'MessageStatusChanged': {
+      const message = outgoingOf(state, event.messageId)
+      if (message === undefined) return state
+      const stage = message.stage === 'unknown' ? 'accepted' : message.stage
+      return known(outgoing(state, event.messageId, { stage, reported: [...message.reported, event.status] }), event.messageId, event.providerId)
+    }
+    case 'ConversationRead':
+      return { ...state, unread: event.unread === 0 ? List() : state.unread.takeLast(event.unread) }
+    case 'ConversationReopened':
+      return awake({ ...state, status: 'open' })
+    case 'ConversationMarkedPending':
+      return awake({ ...state, status: 'pending' })
+    case 'ConversationSnoozed':
+      return { ...state, status: 'snoozed', snoozedUntil: event.until }
+    case 'ConversationResolved':
+      return awake({ ...state, status: 'resolved' })
+    default:
+      return event satisfies never
+  }
+}
+
+export function outgoingOf(state: Conversation, messageId: string): Outgoing | undefined {
+  const message = state.messages.get(messageId)
+  return message === 'inbound' ? undefined : message
+}
+
+function outgoing(state: Conversation, messageId: string, change: Partial<Outgoing>): Conversation {
+  const before = outgoingOf(state, messageId)
+  return before === undefined ? state : { ...state, messages: state.messages.set(messageId, { ...before, ...change }) }
+}
+
+function known(state: Conversation, messageId: string, providerId: string): Conversation {
+  return { ...outgoing(state, messageId, { providerId }), providerIds: state.providerIds.set(providerId, messageId) }
+}
+
+function awake(state: Conversation): Conversation {
+  const { snoozedUntil: _over, ...rest } = state
+  return rest
+}
