@@ -33,7 +33,8 @@ export function receive(command: Receive, conversation: Conversation): Decision<
     ...(replyTo === undefined ? {} : { replyTo }),
     at,
   }
-  if (conversation.status === 'none') return happened<ConversationEvent>({ type: 'ConversationStarted', channelId, contactId, by: 'inbound' }, received)
+  if (conversation.status === 'none')
+    return happened<ConversationEvent>({ type: 'ConversationStarted', channelId, contactId, by: 'inbound' }, received)
   if (conversation.status === 'resolved' || conversation.status === 'snoozed') {
     return happened<ConversationEvent>(received, { type: 'ConversationReopened', by: 'inbound' })
   }

@@ -49,7 +49,8 @@ export function queue(command: Queue, conversation: Conversation): Decided {
     sentBy,
     priority,
   }
-  if (conversation.status === 'none') return happened<ConversationEvent>({ type: 'ConversationStarted', channelId, contactId, by: 'outbound' }, queued)
+  if (conversation.status === 'none')
+    return happened<ConversationEvent>({ type: 'ConversationStarted', channelId, contactId, by: 'outbound' }, queued)
   return happened(queued)
 }
 
