@@ -1,0 +1,52 @@
+import { Pool, types as builtIn, type CustomTypesConfig } from 'pg'
+
+/** `owner` is the login user of the url itself: migrations and the projections' tables only. */
+export type DatabaseRole = 'recado_api' | 'recado_worker' | 'owner'
+
+export type PoolOptions = {
+  readonly url: string
+  readonly role: DatabaseRole
+  readonly max: number
+  /** Shown in pg_stat_activity, and told to `onError`. */
+  readonly name: string
+  /** How long one statement may take (30 s; 0 = as long as it likes). */
+  readonly statementTimeoutMs?: number
+  /** What a broken idle connection says. The pool has dropped it already: this is for the log only. */
+  readonly onError?: (error: Error, pool: string) => void
+}
+
+const dateOid = 1082
+const types: CustomTypesConfig = {
+  // `date` has no time zone: as a Date it would mean another day east of Greenwich. pg's own parser table is global, so it is left alone.
+  getTypeParser: ((oid: number, format: 'text' | undefined): unknown =>
+    oid === dateOid ? String : builtIn.getTypeParser(oid, format)) as typeof builtIn.getTypeParser,
+}
+
+/**
+ * A pool whose connections have taken on `role` before they are first used. int8 comes as text, timestamptz as Date, json parsed, date as text.
+ * Connections pipeline: statements issued without awaiting travel in one flight and are answered in order. COPY streams and cursors need a client of their own.
+ */
+export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, onError }: PoolOptions): Pool {
+  const settings = [
+    ...(role === 'owner' ? [] : [`role=${role}`]),
+    'TimeZone=UTC',
+    `statement_timeout=${statementTimeoutMs}`,
+    // A transaction forgotten open would hold the log's append lock: nothing here needs to think for that long in one.
+    'idle_in_transaction_session_timeout=30s',
+  ]
+  const pool = new Pool({
+    connectionString: url,
+    max,
+    application_name: `recado ${name}`,
+    options: settings.map((setting) => `-c ${setting}`).join(' '),
+    types,
+    pipeline: true,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+  })
+  // Without a listener a connection that breaks while idle (the server restarted) would end the process.
+  pool.on('error', (error) => onError?.(error, name))
+  return pool
+}
