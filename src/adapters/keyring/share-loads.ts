@@ -1,0 +1,41 @@
+type Waiting<Item, Value> = {
+  readonly item: Item
+  readonly promise: Promise<Value>
+  readonly resolve: (value: Value) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/**
+ * Callers who ask while a load is under way share the next one: one statement for all who wait, whatever their number, and no timer.
+ * A failed load fails those who shared it and nobody else; they ask again.
+ */
+export function shareLoads<Item, Value>(load: (items: readonly Item[]) => Promise<readonly Value[]>): (key: string, item: Item) => Promise<Value> {
+  let waiting = new Map<string, Waiting<Item, Value>>()
+  let running = false
+
+  async function run(): Promise<void> {
+    while (waiting.size > 0) {
+      const sharing = [...waiting.values()]
+      waiting = new Map()
+      try {
+        const values = await load(sharing.map(({ item }) => item))
+        sharing.forEach(({ resolve }, index) => resolve(values[index] as Value))
+      } catch (error) {
+        for (const { reject } of sharing) reject(error)
+      }
+    }
+    running = false
+  }
+
+  return (key, item) => {
+    const known = waiting.get(key)
+    if (known !== undefined) return known.promise
+    const mine = Promise.withResolvers<Value>()
+    waiting.set(key, { item, ...mine })
+    if (!running) {
+      running = true
+      setImmediate(() => void run())
+    }
+    return mine.promise
+  }
+}
