@@ -75,11 +75,11 @@ describe('the service window', () => {
   })
   it('is open for 24 hours after the last message of the customer, whatever order the messages came in', () => {
     const { state } = when(given(), inbound(1, hours(-10)), inbound(2, hours(-20)))
-    expect(conversation.decide({ ...answer, at: hours(13.9) } as ConversationCommand, state)).toHaveProperty('events')
-    expect(conversation.decide({ ...answer, at: hours(14) } as ConversationCommand, state)).toEqual({ refused: 'window_closed' })
+    expect(conversation.decide({ ...answer, at: hours(13.9) }, state)).toHaveProperty('events')
+    expect(conversation.decide({ ...answer, at: hours(14) }, state)).toEqual({ refused: 'window_closed' })
   })
   it('does not hold back templates', () => {
-    expect(types(when(given(), { ...answer, messageType: 'template' } as ConversationCommand).events)).toEqual([
+    expect(types(when(given(), { ...answer, messageType: 'template' }).events)).toEqual([
       'ConversationStarted',
       'MessageQueued',
     ])
