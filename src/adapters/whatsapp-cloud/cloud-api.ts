@@ -1,0 +1,124 @@
+import { Pool } from 'undici'
+import type { CallResult, CloudApi, CloudApiAccount, OutgoingMessage } from '../../commands/ports/cloud-api.ts'
+import type { NumberFacts } from '../../domain/channel/events.ts'
+import { bareError, metaError, numberFields, readNumbers, sendOutcome } from './answers.ts'
+import { exchange, type Answer, type Exchange } from './exchange.ts'
+
+export type CloudApiOptions = {
+  /** `https://graph.facebook.com`, or the simulator; may have a path. */
+  readonly graphUrl: string
+  /** With the `v`: `v26.0`. */
+  readonly version: string
+  /** From the call to the end of the answer, waiting for a free connection included. */
+  readonly timeoutMs?: number
+  readonly connections?: number
+}
+
+/** A WABA has 20 numbers by default; whoever has more than this many is found by another way than paging on. */
+const maxPages = 20
+
+/**
+ * Meta's Cloud API over one bounded keep-alive pool.
+ * Pipelining stays at 1 and HTTP/2 off: on a shared connection one reset would make every message on it `unknown`.
+ */
+export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connections = 32 }: CloudApiOptions): CloudApi {
+  const base = new URL(graphUrl)
+  const root = `${base.pathname.replace(/\/$/, '')}/${version}`
+  const pool = new Pool(base.origin, {
+    connections,
+    pipelining: 1,
+    allowH2: false,
+    // Below Meta's own idle limit: a connection that the server is just closing is what turns a send into `unknown`.
+    keepAliveTimeout: 4_000,
+    headersTimeout: timeoutMs + 1_000,
+    bodyTimeout: timeoutMs + 1_000,
+    connect: { timeout: Math.min(timeoutMs, 10_000) },
+  })
+
+  const get = (account: CloudApiAccount, path: string): Promise<Exchange> =>
+    exchange(pool, { method: 'GET', path: root + path, headers: headersOf(account), timeoutMs })
+
+  const post = (account: CloudApiAccount, path: string, body: unknown, signal?: AbortSignal): Promise<Exchange> =>
+    exchange(pool, {
+      method: 'POST',
+      path: root + path,
+      headers: { ...headersOf(account), 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      timeoutMs,
+      signal,
+    })
+
+  const wabaNumbers = (account: CloudApiAccount, after: string | undefined): Promise<Exchange> =>
+    get(
+      account,
+      `/${encodeURIComponent(account.wabaId)}/phone_numbers?${new URLSearchParams({ fields: numberFields, limit: '100', ...(after && { after }) })}`,
+    )
+
+  /** Lists the WABA's numbers instead of reading the number: only the list proves that the number is in this WABA, and it carries the same fields. */
+  async function describeNumber(account: CloudApiAccount): Promise<CallResult<NumberFacts>> {
+    let after: string | undefined
+    for (let page = 0; page < maxPages; page++) {
+      const result = await wabaNumbers(account, after)
+      const read = 'answer' in result && isSuccess(result.answer) ? readNumbers(result.answer) : undefined
+      if (!read) return failure(result)
+      const found = read.numbers.find((number) => number.id === account.phoneNumberId)
+      if (found) return { ok: found.facts }
+      after = read.after
+      if (after === undefined) break
+    }
+    return explainAbsence(account)
+  }
+
+  /** The WABA answered and does not have the number: is it the number's id that is wrong, or the pair? */
+  async function explainAbsence(account: CloudApiAccount): Promise<CallResult<NumberFacts>> {
+    const result = await get(account, `/${encodeURIComponent(account.phoneNumberId)}?fields=id`)
+    if (!('answer' in result) || !isSuccess(result.answer)) return failure(result)
+    const message = `Phone number ${account.phoneNumberId} is not one of WhatsApp Business Account ${account.wabaId}`
+    return { error: { code: 33, status: result.answer.status, message } }
+  }
+
+  return {
+    async send(account, message, signal) {
+      return sendOutcome(await post(account, `/${encodeURIComponent(account.phoneNumberId)}/messages`, sendBody(message), signal))
+    },
+    async markRead(account, providerId, typing) {
+      const body = { messaging_product: 'whatsapp', status: 'read', message_id: providerId, ...(typing && { typing_indicator: { type: 'text' } }) }
+      return done(await post(account, `/${encodeURIComponent(account.phoneNumberId)}/messages`, body))
+    },
+    describeNumber,
+    async subscribeApp(account) {
+      return done(await post(account, `/${encodeURIComponent(account.wabaId)}/subscribed_apps`, {}))
+    },
+    close: () => pool.close(),
+  }
+}
+
+const headersOf = (account: CloudApiAccount): Record<string, string> => ({ authorization: `Bearer ${account.accessToken}`, 'user-agent': 'recado' })
+
+/** With the `+`: without it Meta may take the number for a national one and put the business's own country code before it. */
+function sendBody(message: OutgoingMessage): Record<string, unknown> {
+  return {
+    messaging_product: 'whatsapp',
+    recipient_type: 'individual',
+    ...('waId' in message.to ? { to: `+${message.to.waId}` } : { recipient: message.to.bsuid }),
+    type: message.type,
+    [message.type]: message.object,
+    ...(message.replyTo !== undefined && { context: { message_id: message.replyTo } }),
+    biz_opaque_callback_data: message.callbackData,
+  }
+}
+
+const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
+
+/** For calls that may be repeated at will, where "did it leave?" does not matter. */
+function failure(result: Exchange): { error: ReturnType<typeof bareError> } | { unreachable: string } {
+  if ('failed' in result) return { unreachable: result.failed }
+  const error = metaError(result.answer)
+  if (error) return { error }
+  const message = `HTTP ${result.answer.status} is not an answer of the Cloud API`
+  return result.answer.status >= 500 ? { unreachable: message } : { error: bareError(result.answer, message) }
+}
+
+function done(result: Exchange): CallResult<true> {
+  return 'answer' in result && isSuccess(result.answer) && !metaError(result.answer) ? { ok: true } : failure(result)
+}
