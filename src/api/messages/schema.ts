@@ -1,0 +1,52 @@
+import { z } from 'zod'
+
+const error = z
+  .object({
+    code: z.string(),
+    title: z.string(),
+    detail: z.string().optional(),
+    retryable: z.boolean(),
+    provider_error: z.json().optional(),
+  })
+  .meta({ id: 'MessageError' })
+
+/** A message as every client sees it: the routes, the feed and (later) outgoing webhooks. */
+export const message = z
+  .object({
+    id: z.string(),
+    conversation_id: z.string(),
+    channel_id: z.string(),
+    direction: z.enum(['inbound', 'outbound']),
+    type: z.string().meta({ description: "Meta's name of the type" }),
+    provider_id: z.string().optional().meta({ description: "Meta's id (`wamid.…`), once there is one" }),
+    status: z.string().meta({
+      description: 'received for inbound; queued → sending → sent → delivered → read → played, failed, or unknown for outbound',
+    }),
+    content: z
+      .record(z.string(), z.json())
+      .nullable()
+      .meta({ description: "Meta's object under the name of its type, e.g. `{\"text\":{\"body\":\"…\"}}`; null when it was erased" }),
+    erased: z.literal(true).optional().meta({ description: "The contact's personal data was erased on purpose" }),
+    media: z
+      .object({
+        id: z.string().optional(),
+        mime_type: z.string().optional(),
+        sha256: z.string().optional(),
+        filename: z.string().optional(),
+        state: z.enum(['pending', 'stored', 'expired', 'failed', 'erased']),
+        url: z.string().optional(),
+      })
+      .optional(),
+    reply_to: z.object({ id: z.string().optional(), provider_id: z.string() }).optional(),
+    reactions: z.array(z.json()),
+    error: error.optional(),
+    status_history: z.array(z.object({ status: z.string(), at: z.string() })),
+    sent_by: z.object({ kind: z.string(), id: z.string().optional(), name: z.string().optional() }).optional(),
+    occurred_at: z.string(),
+    recorded_at: z.string(),
+    raw: z.json().optional().meta({ description: "The provider's object, for types that Recado does not know" }),
+    version: z.number().int(),
+  })
+  .meta({ id: 'Message' })
+
+export type MessageBody = z.infer<typeof message>

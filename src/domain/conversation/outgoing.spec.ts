@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { outgoingBody, outgoingContent } from './outgoing.ts'
+
+const meta = (body: unknown) => outgoingBody.meta.safeParse(body)
+const problems = (body: unknown) => meta(body).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+
+describe('a message to be sent', () => {
+  it('may be given short, as nothing but its text', () => {
+    expect(outgoingContent(outgoingBody.short.parse({ text: 'Hola' }))).toEqual({ type: 'text', object: { body: 'Hola' } })
+  })
+  it("may be Meta's own body, with the message it answers", () => {
+    const body = { messaging_product: 'whatsapp', type: 'text', text: { body: 'Hola', preview_url: true }, context: { message_id: 'wamid.IN' } }
+    expect(outgoingContent(outgoingBody.meta.parse(body))).toEqual({
+      type: 'text',
+      object: { body: 'Hola', preview_url: true },
+      contextId: 'wamid.IN',
+    })
+  })
+  it('has between 1 and 4096 characters of text', () => {
+    expect(meta({ type: 'text', text: { body: 'x'.repeat(4096) } }).success).toBe(true)
+    expect(meta({ type: 'text', text: { body: 'x'.repeat(4097) } }).success).toBe(false)
+    expect(meta({ type: 'text', text: { body: '' } }).success).toBe(false)
+  })
+  it('names the field that is wrong', () => {
+    expect(problems({ type: 'image', image: { link: 'ftp://x/y.png' } })?.[0]).toMatch(/^image\.link/)
+    expect(problems({ type: 'text', text: { bodi: 'x' } })?.join(' ')).toContain('bodi')
+  })
+  it('takes a picture by link or by id, never both and never neither', () => {
+    expect(meta({ type: 'image', image: { link: 'https://example.com/a.png', caption: 'A' } }).success).toBe(true)
+    expect(meta({ type: 'image', image: { id: '9001' } }).success).toBe(true)
+    expect(problems({ type: 'image', image: { id: '9001', link: 'https://example.com/a.png' } })).toEqual(['image: Give either `id` or `link`.'])
+    expect(problems({ type: 'image', image: {} })).toEqual(['image: Give either `id` or `link`.'])
+  })
+  it('does not carry the object of another type', () => {
+    expect(meta({ type: 'text', text: { body: 'x' }, image: { id: '1' } }).success).toBe(false)
+  })
+  it('has at most three buttons, all different', () => {
+    const button = (n: number) => ({ type: 'reply', reply: { id: `b${n}`, title: `Button ${n}` } })
+    const body = (buttons: unknown[]) => ({ type: 'interactive', interactive: { type: 'button', body: { text: '¿Qué día?' }, action: { buttons } } })
+    expect(meta(body([1, 2, 3].map(button))).success).toBe(true)
+    expect(meta(body([1, 2, 3, 4].map(button))).success).toBe(false)
+    expect(meta(body([button(1), button(1)])).success).toBe(false)
+  })
+  it('has at most ten rows over all sections of a list, each section named when there are several', () => {
+    const rows = (count: number, from = 0) => Array.from({ length: count }, (_, n) => ({ id: `r${n + from}`, title: `Row ${n + from}` }))
+    const body = (sections: unknown[]) => ({
+      type: 'interactive',
+      interactive: { type: 'list', body: { text: 'x' }, action: { button: 'Choose', sections } },
+    })
+    expect(meta(body([{ rows: rows(10) }])).success).toBe(true)
+    expect(meta(body([{ title: 'A', rows: rows(6) }, { title: 'B', rows: rows(5, 6) }])).success).toBe(false)
+    expect(meta(body([{ rows: rows(1) }, { rows: rows(1, 1) }])).success).toBe(false)
+  })
+  it('may be a template', () => {
+    const template = { name: 'order_ready', language: { code: 'es' }, components: [{ type: 'body', parameters: [{ type: 'text', text: 'Ana' }] }] }
+    expect(outgoingContent(outgoingBody.meta.parse({ type: 'template', template }))).toEqual({ type: 'template', object: template })
+  })
+  it('is not of a type that cannot be sent', () => {
+    expect(meta({ type: 'hologram', hologram: {} }).success).toBe(false)
+  })
+})
