@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto'
+import type { z } from 'zod'
+import type { Clock } from '../../domain/kernel/clock.ts'
+import { bodyHash } from './body.ts'
+import { commandContext, sent, type Answer, type Call } from './call.ts'
+import { fieldErrors } from './field-errors.ts'
+import { idempotencyKey, ifMatch, readAfter } from './headers.ts'
+import type { IdempotencyStore, IdempotentRequest, KeptAnswer, ReadAfter } from './idempotency.ts'
+import type { HttpHandler, HttpRequest, HttpResponse, Principal } from './principal.ts'
+import { isRetryable, problem, Problem, problemBody, type FieldError } from './problem.ts'
+import { changes, type Route } from './route.ts'
+
+export type AnsweringDeps = { readonly idempotency: IdempotencyStore; readonly readAfter: ReadAfter; readonly clock: Clock }
+
+const readAfterMs = 2_000
+
+/** Parse, call the handler, answer: the whole life of an admitted request. Throws problems; the error handler renders them. */
+export const answering =
+  (route: Route, deps: AnsweringDeps): HttpHandler =>
+  async (req: HttpRequest, res: HttpResponse): Promise<void> => {
+    const principal = res.locals.principal as Principal
+    const { requestId } = res.locals
+    const parsed = parse(route, req)
+    const key = changes(route) ? idempotencyKey(req) : undefined
+    const idempotent = key === undefined ? undefined : { tenantId: principal.tenantId, key, fingerprint: fingerprintOf(req) }
+    const call: Call<unknown, unknown, unknown> = {
+      ...parsed,
+      principal,
+      tenantId: principal.tenantId,
+      requestId,
+      context: commandContext(principal, requestId, deps.clock(), idempotent),
+      ifVersion: ifMatch(req),
+      req,
+      res,
+    }
+    if (idempotent !== undefined) return idempotently(route, call, idempotent, deps)
+
+    const upTo = changes(route) ? undefined : readAfter(req)
+    const stale = upTo !== undefined && route.reads !== undefined && !(await deps.readAfter(route.reads, upTo, readAfterMs))
+    // Set before the handler runs: one that streams sends its headers itself.
+    if (stale) res.set('X-Stale', 'true')
+    const answer = await route.handle(call)
+    if (answer !== sent) give(res, kept(answer))
+  }
+
+async function idempotently(route: Route, call: Call<unknown, unknown, unknown>, request: IdempotentRequest, deps: AnsweringDeps): Promise<void> {
+  const claim = await deps.idempotency.claim(request)
+  if (claim === 'conflict') throw problem('idempotency_conflict')
+  if (claim === 'running') throw problem('idempotency_in_progress', { retryAfterSeconds: 1 })
+  if (claim !== 'mine') {
+    call.res.set('Idempotent-Replay', 'true')
+    return give(call.res, claim.answered)
+  }
+  let answer: KeptAnswer
+  try {
+    answer = await keptAnswer(route, call)
+  } catch (error) {
+    await deps.idempotency.release(request)
+    throw error
+  }
+  await deps.idempotency.keep(request, answer)
+  give(call.res, answer)
+}
+
+/** The answer to keep. A refusal is an answer like any other; what may succeed later (5xx, 429) is thrown on and not kept. */
+async function keptAnswer(route: Route, call: Call<unknown, unknown, unknown>): Promise<KeptAnswer> {
+  try {
+    const answer = await route.handle(call)
+    if (answer === sent) throw new Error(`${route.method} ${route.path} streams: it cannot take an Idempotency-Key`)
+    return kept(answer)
+  } catch (error) {
+    if (!(error instanceof Problem) || isRetryable(error.code)) throw error
+    return keptProblem(error, call.requestId)
+  }
+}
+
+function kept(answer: Answer): KeptAnswer {
+  return {
+    status: answer.status,
+    headers: {
+      ...(answer.body === undefined ? {} : { 'Content-Type': 'application/json; charset=utf-8' }),
+      ...(answer.position === undefined ? {} : { 'X-Position': answer.position }),
+      ...(answer.version === undefined ? {} : { ETag: `"${answer.version}"` }),
+      ...(answer.location === undefined ? {} : { Location: answer.location }),
+      ...(answer.stale === true ? { 'X-Stale': 'true' } : {}),
+    },
+    body: answer.body === undefined ? undefined : JSON.stringify(answer.body),
+  }
+}
+
+export function keptProblem(error: Problem, requestId: string): KeptAnswer {
+  const { retryAfterSeconds, headers } = error.options
+  return {
+    status: error.status,
+    headers: {
+      ...headers,
+      'Content-Type': 'application/problem+json; charset=utf-8',
+      ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) }),
+    },
+    body: JSON.stringify(problemBody(error, requestId)),
+  }
+}
+
+export function give(res: HttpResponse, answer: KeptAnswer): void {
+  res.status(answer.status).set({ ...answer.headers })
+  res.end(answer.body)
+}
+
+/** The address without its query's order or spelling would be a nicety; the bytes as they came are exact and enough. */
+const fingerprintOf = (req: HttpRequest): string =>
+  createHash('sha256')
+    .update(`${req.method} ${req.originalUrl}\n${bodyHash(req)}`)
+    .digest('hex')
+
+function parse(route: Route, req: HttpRequest): { params: unknown; query: unknown; body: unknown } {
+  const params = route.params?.safeParse(req.params)
+  if (params?.success === false) throw problem('not_found')
+  const errors: FieldError[] = []
+  const part = (where: string, schema: z.ZodType | undefined, value: unknown): unknown => {
+    const result = schema?.safeParse(value)
+    if (result?.success === false) errors.push(...fieldErrors(result.error, where))
+    return result?.data
+  }
+  const query = part('query', route.query, req.query)
+  const body = part('body', route.body, req.body)
+  if (errors.length > 0) throw problem('invalid_request', { errors })
+  return { params: params?.data, query, body }
+}

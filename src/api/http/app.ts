@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import express, { type Express, type NextFunction } from 'express'
+import helmet from 'helmet'
+import type { Logger } from 'pino'
+import { serve, setup } from 'swagger-ui-express'
+import { answering, type AnsweringDeps } from './answering.ts'
+import { jsonBody } from './body.ts'
+import { errorHandler } from './error-handler.ts'
+import { gate } from './gate.ts'
+import { givenRequestId } from './headers.ts'
+import { requestLog } from './logging.ts'
+import { openApiDocument } from './openapi.ts'
+import type { Authenticate, HttpRequest, HttpResponse } from './principal.ts'
+import { problem } from './problem.ts'
+import { createRateLimits, type RateLimitOptions } from './rate-limit.ts'
+import type { Route } from './route.ts'
+
+export type AppDeps = AnsweringDeps & {
+  /** Everything under the contract, mounted in this order. */
+  readonly routes: readonly Route[]
+  readonly authenticate: Authenticate
+  readonly log: Logger
+  readonly version: string
+  readonly publicUrl?: string
+  readonly rateLimits?: RateLimitOptions
+  /** Proxies in front whose X-Forwarded-For counts (0). */
+  readonly trustedProxies?: number
+  /** Pages, static files, the simulator: what is not an API route. Mounted after the routes, before the 404. */
+  readonly mount?: (app: Express) => void
+  /** For metrics: after each answer. `route` is the pattern, never the address. */
+  readonly onAnswer?: (answer: { method: string; route: string; status: number; seconds: number }) => void
+}
+
+const mebibyte = 1_048_576
+
+/** The Express application: request id → log → security headers → per route: gate, body, handler → 404 → the one error handler. */
+export function createApp(deps: AppDeps): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', 'simple')
+  app.set('trust proxy', deps.trustedProxies ?? 0)
+
+  app.use((req: HttpRequest, res: HttpResponse, next: NextFunction) => {
+    res.locals.requestId = givenRequestId(req) ?? randomUUID()
+    res.set('X-Request-Id', res.locals.requestId)
+    next()
+  })
+  app.use(requestLog(deps.log, (path) => path === '/healthz' || path === '/readyz' || path === '/metrics'))
+  app.use(observed(deps.onAnswer))
+  app.use(securityHeaders())
+  app.use((req: HttpRequest, _res: HttpResponse, next: NextFunction) => {
+    // PostgreSQL text cannot hold U+0000; no id or filter needs it.
+    if (/%00/.test(req.url)) throw problem('bad_request', 'The address contains the character U+0000.')
+    next()
+  })
+
+  mountRoutes(app, deps)
+  mountDocs(app, deps)
+  deps.mount?.(app)
+  app.use(() => {
+    throw problem('not_found', 'There is nothing at this address.')
+  })
+  app.use(errorHandler((error, requestId, status) => deps.log.error({ err: error, request_id: requestId, status }, 'a request failed')))
+  return app
+}
+
+function mountRoutes(app: Express, deps: AppDeps): void {
+  const limits = createRateLimits(deps.rateLimits)
+  const methods = new Map<string, Set<string>>()
+  for (const route of deps.routes) {
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    const body = route.body === undefined ? [] : [jsonBody(route.bodyLimit ?? mebibyte, route.bodyOptional === true)]
+    app[route.method](path, gate(route, deps.authenticate, limits), ...body, answering(route, deps))
+    methods.set(path, (methods.get(path) ?? new Set()).add(route.method.toUpperCase()))
+  }
+  for (const [path, allowed] of methods) {
+    app.all(path, () => {
+      throw problem('method_not_allowed', { headers: { Allow: [...allowed].join(', ') } })
+    })
+  }
+}
+
+/** `/openapi.json` and `/docs`, made from the routes at the first request: the document costs some 10 ms that a start need not pay. */
+function mountDocs(app: Express, { routes, version, publicUrl }: AppDeps): void {
+  let document: string | undefined
+  app.get('/openapi.json', (_req, res) => {
+    document ??= JSON.stringify(openApiDocument(routes, { version, publicUrl }))
+    res.type('json').send(document)
+  })
+  // validatorUrl: null keeps the page from asking swagger.io about us; everything it needs is served from here.
+  app.use('/docs', serve, setup(undefined, { swaggerUrl: '/openapi.json', customSiteTitle: 'Recado API', swaggerOptions: { validatorUrl: null } }))
+}
+
+const securityHeaders = (): ReturnType<typeof helmet> =>
+  helmet({
+    contentSecurityPolicy: {
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        // Swagger UI's page carries its own <style>.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:', 'blob:'],
+        mediaSrc: ["'self'", 'blob:'],
+        connectSrc: ["'self'"],
+        frameAncestors: ["'self'"],
+        // On plain http (a first try on a laptop) it would turn every request of the page into one to a port that does not speak TLS.
+        upgradeInsecureRequests: null,
+      },
+    },
+    crossOriginEmbedderPolicy: false,
+  })
+
+const observed =
+  (onAnswer: AppDeps['onAnswer']) =>
+  (req: HttpRequest, res: HttpResponse, next: NextFunction): void => {
+    if (onAnswer !== undefined) {
+      const start = process.hrtime.bigint()
+      res.once('close', () => {
+        const route = (req.route as { path?: string } | undefined)?.path ?? 'none'
+        onAnswer({ method: req.method, route, status: res.statusCode, seconds: Number(process.hrtime.bigint() - start) / 1e9 })
+      })
+    }
+    next()
+  }

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import express, { type NextFunction } from 'express'
+import type { HttpHandler, HttpRequest, HttpResponse } from './principal.ts'
+import { problem } from './problem.ts'
+
+const deepest = 100
+const hashes = new WeakMap<IncomingMessage, string>()
+
+/** SHA-256 of the body's bytes as they came, for the Idempotency-Key; of nothing when there was none. */
+export const bodyHash = (req: IncomingMessage): string => hashes.get(req) ?? ''
+
+/**
+ * JSON into `req.body`: strict UTF-8, a limit on size, and one on depth, checked before anything recursive (zod, JSON.stringify) sees it:
+ * a megabyte of `[` would end in a stack overflow, which is a 500.
+ */
+export function jsonBody(limit: number, optional: boolean): HttpHandler {
+  const parse = express.json({
+    limit,
+    strict: true,
+    type: ['application/json', 'application/*+json'],
+    verify(req, _res, bytes, encoding) {
+      if (encoding !== 'utf-8' && encoding !== 'utf8') throw problem('unsupported_media_type', 'JSON is sent in UTF-8.')
+      if (!isUtf8(bytes)) throw problem('malformed_json', 'The body is not valid UTF-8.')
+      if (depthOf(bytes) > deepest) throw problem('malformed_json', `The body is nested deeper than ${deepest} levels.`)
+      hashes.set(req, createHash('sha256').update(bytes).digest('hex'))
+    },
+  })
+  return (req: HttpRequest, res: HttpResponse, next: NextFunction): void => {
+    const empty = req.get('transfer-encoding') === undefined && Number(req.get('content-length') ?? 0) === 0
+    if (empty) {
+      if (!optional) throw problem('invalid_request', { errors: [{ path: 'body', code: 'required', message: 'is missing' }] })
+      req.body = {}
+      return next()
+    }
+    if (req.is(['application/json', 'application/*+json']) === false) throw problem('unsupported_media_type')
+    parse(req, res, next)
+  }
+}
+
+const quote = 0x22
+const backslash = 0x5c
+const opens = (byte: number): boolean => byte === 0x5b || byte === 0x7b
+const closes = (byte: number): boolean => byte === 0x5d || byte === 0x7d
+
+/** How deep brackets nest outside of strings, in one pass. */
+export function depthOf(bytes: Uint8Array): number {
+  let depth = 0
+  let most = 0
+  let inString = false
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] ?? 0
+    if (inString) {
+      if (byte === backslash) index++
+      else if (byte === quote) inString = false
+    } else if (byte === quote) inString = true
+    else if (opens(byte)) most = Math.max(most, ++depth)
+    else if (closes(byte)) depth--
+  }
+  return most
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import type { CommandContext } from '../../domain/kernel/context.ts'
+import { derivedId } from '../../domain/kernel/ids.ts'
+import type { Position } from '../../domain/kernel/position.ts'
+import type { HttpRequest, HttpResponse, Principal } from './principal.ts'
+
+/** One authenticated, parsed request, as a route's handler sees it. */
+export type Call<Params, Query, Body> = {
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  readonly principal: Principal
+  readonly tenantId: string
+  readonly requestId: string
+  /**
+   * For commands. `commandId` derives from tenant, Idempotency-Key and what is asked for, so a request repeated after a crash repeats its event ids;
+   * without a key it is random. Several commands of one request need several ids: `step`.
+   */
+  readonly context: CommandContext
+  /** The version of `If-Match`, or undefined when there was none (or `*`). */
+  readonly ifVersion: number | undefined
+  /** For the rare route that streams: it answers by itself and returns `sent`. */
+  readonly req: HttpRequest
+  readonly res: HttpResponse
+}
+
+/** What a handler answers with. `position` becomes X-Position, `version` the ETag. */
+export type Answer = {
+  readonly status: number
+  readonly body?: unknown
+  readonly position?: Position | undefined
+  readonly version?: number | undefined
+  readonly location?: string
+  /** The read model did not get to the position asked for: X-Stale. Set by the foundation for X-Read-After. */
+  readonly stale?: boolean
+}
+
+/** The handler wrote to `res` itself. Only for reads: such an answer cannot be kept under an Idempotency-Key. */
+export const sent = Symbol('sent')
+
+export const ok = (body: unknown, more: Omit<Answer, 'status' | 'body'> = {}): Answer => ({ status: 200, body, ...more })
+export const created = (body: unknown, more: Omit<Answer, 'status' | 'body'> = {}): Answer => ({ status: 201, body, ...more })
+export const accepted = (body: unknown, more: Omit<Answer, 'status' | 'body'> = {}): Answer => ({ status: 202, body, ...more })
+export const noContent = (more: Omit<Answer, 'status' | 'body'> = {}): Answer => ({ status: 204, ...more })
+
+/** The context of a further command of the same request: other command id, same correlation; caused by the request's command. */
+export const step = (context: CommandContext, name: string): CommandContext => ({
+  ...context,
+  commandId: derivedId('step', context.commandId, name),
+  causationId: context.commandId,
+})
+
+/**
+ * The fingerprint is part of the id: when a key is used again for something else long after its record was purged, it is a new wish
+ * and must not meet the event ids of the old one.
+ */
+export function commandContext(principal: Principal, requestId: string, at: Date, idempotent?: { key: string; fingerprint: string }): CommandContext {
+  const commandId = idempotent === undefined ? randomUUID() : derivedId('idem', principal.tenantId, idempotent.fingerprint, idempotent.key)
+  return { tenantId: principal.tenantId, actor: principal.actor, commandId, correlationId: requestId, causationId: commandId, at }
+}

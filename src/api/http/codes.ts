@@ -1,0 +1,74 @@
+/**
+ * Every `code` that a problem may carry, with its status. Codes are a promise to clients: add, never rename.
+ * docs/reference/errors.md is generated from this table (see `errors-reference.ts`); a test keeps the two equal.
+ */
+export const problemCodes = {
+  // The request itself
+  malformed_json: [400, 'The body is not JSON', 'The body could not be read as JSON in UTF-8.'],
+  bad_request: [400, 'The request could not be read', 'A part of the request (address, header, encoding) is not valid HTTP or not UTF-8.'],
+  tenant_required: [400, 'Which tenant?', 'The platform operator names the tenant it acts in by the header `X-Tenant: <slug or id>`.'],
+  not_found: [404, 'Not found', 'There is no such resource, or it belongs to another tenant.'],
+  method_not_allowed: [405, 'Method not allowed', 'The address exists, but not with this method; `Allow` lists those that do.'],
+  payload_too_large: [413, 'The body is too large', 'The body is larger than this address accepts.'],
+  unsupported_media_type: [415, 'Unsupported media type', 'Send `Content-Type: application/json`.'],
+  invalid_request: [422, 'The request is not valid', 'Parts of the request are missing, unknown or not valid; `errors` lists each by its path.'],
+
+  // Who asks
+  unauthorized: [401, 'No or bad credential', 'Send a valid API key as `Authorization: Bearer <key>` or `X-Api-Key`.'],
+  forbidden: [403, 'The key lacks the scope', 'The credential is valid but its scopes do not cover this request.'],
+  tenant_suspended: [403, 'The organisation is suspended', 'Changes are refused while the organisation is suspended or closed; reading goes on.'],
+  scope_exceeded: [403, 'More than the key may give', 'A key can only issue keys whose scopes it holds itself.'],
+  rate_limited: [429, 'Too many requests', 'Wait for `Retry-After` seconds.'],
+
+  // Repeats and versions
+  idempotency_conflict: [
+    409,
+    'The Idempotency-Key was used for something else',
+    'The same key came with another method, address or body. Use a new key.',
+  ],
+  idempotency_in_progress: [
+    409,
+    'The first request is still running',
+    'A request with this Idempotency-Key has not been answered yet. Repeat it later.',
+  ],
+  precondition_failed: [412, 'It has changed meanwhile', '`If-Match` names another version than the present one. Read it again.'],
+
+  // Tenants and keys
+  slug_taken: [409, 'The slug is taken', 'Another organisation of this installation has this slug.'],
+  tenant_closed: [409, 'The organisation is closed', 'A closed organisation stays closed.'],
+  last_admin_key: [409, 'The last key stays', 'This is the last key that can issue keys; revoking it would lock the organisation out.'],
+
+  // Channels
+  number_taken: [409, 'The number is connected elsewhere', 'Another channel of this installation holds this phone number id. Remove it there first.'],
+  channel_removed: [409, 'The channel was removed', 'A removed channel cannot be changed. Add the number again.'],
+  credentials_refused: [
+    422,
+    'The provider refused the credentials',
+    'Meta did not accept the access token, the number or the account; `provider_error` says why.',
+  ],
+  provider_unreachable: [
+    503,
+    'The provider did not answer',
+    'Meta could not be reached. Nothing was changed; repeat later, or send `verify: false`.',
+  ],
+  config_ambiguous: [409, 'More than one channel', 'The organisation has several business channels. Use /v1/channels to say which one.'],
+  lite_unavailable: [422, 'WhatsApp Web sessions are not available', 'This installation connects numbers through the Cloud API (`business`) only.'],
+
+  // Conversations and messages
+  window_closed: [409, 'The 24-hour window is closed', 'The customer has not written in the last 24 hours. Only a template message can be sent.'],
+  channel_not_connected: [409, 'The channel is not connected', 'Connect the channel before sending through it.'],
+  conversation_resolved: [409, 'The conversation is resolved', 'Reopen it first.'],
+  snooze_in_the_past: [409, 'The moment has passed', 'A conversation can only be snoozed until a moment to come.'],
+  message_not_retryable: [409, 'The message cannot be sent again', 'Only a failed message, or one whose outcome is unknown, can be sent again.'],
+  recipient_unknown: [409, 'The recipient has no address', 'The contact has neither a phone number nor a business-scoped id on this channel.'],
+
+  // Us
+  unavailable: [
+    503,
+    'Not now',
+    'The log or the database cannot take the request at the moment. Nothing is known to be changed; repeat with the same Idempotency-Key.',
+  ],
+  internal: [500, 'Something went wrong', 'The mistake is ours. Quote `request_id` when you report it.'],
+} as const satisfies Record<string, readonly [status: number, title: string, explanation: string]>
+
+export type ProblemCode = keyof typeof problemCodes

@@ -1,0 +1,38 @@
+import { parsePosition, type Position } from '../../domain/kernel/position.ts'
+import type { HttpRequest } from './principal.ts'
+import { problem } from './problem.ts'
+
+const badHeader = (name: string, message: string): Error =>
+  problem('invalid_request', { errors: [{ path: `header.${name}`, code: 'invalid_header', message }] })
+
+/** `If-Match: "3"` → 3. `*` and none → undefined: any version will do. */
+export function ifMatch(req: Pick<HttpRequest, 'get'>): number | undefined {
+  const text = req.get('if-match')
+  if (text === undefined || text.trim() === '*') return undefined
+  const version = /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(text)?.[1]
+  if (version === undefined) throw badHeader('If-Match', 'must be an ETag as it was given, such as "3"')
+  return Number(version)
+}
+
+/** `Idempotency-Key`: 1 to 255 printable ASCII characters. */
+export function idempotencyKey(req: Pick<HttpRequest, 'get'>): string | undefined {
+  const key = req.get('idempotency-key')
+  if (key === undefined) return undefined
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw badHeader('Idempotency-Key', 'must be 1 to 255 printable characters without spaces')
+  return key
+}
+
+/** `X-Read-After`: the X-Position of a command whose effect the reader wants to see. */
+export function readAfter(req: Pick<HttpRequest, 'get'>): Position | undefined {
+  const text = req.get('x-read-after')
+  if (text === undefined) return undefined
+  const position = parsePosition(text)
+  if (position === undefined) throw badHeader('X-Read-After', 'must be an X-Position as it was given')
+  return position
+}
+
+/** `X-Request-Id` as it came when it is harmless in logs and events; else undefined. */
+export function givenRequestId(req: Pick<HttpRequest, 'get'>): string | undefined {
+  const id = req.get('x-request-id')
+  return id !== undefined && /^[\w.:-]{8,128}$/.test(id) ? id : undefined
+}

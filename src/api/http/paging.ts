@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { problem } from './problem.ts'
+
+const digits = z
+  .string()
+  .regex(/^\d{1,4}$/, 'must be a whole number')
+  .transform(Number)
+
+/** `?limit=` (50, at most 200) and `?cursor=`, to spread into a route's query schema. */
+export const paging = {
+  limit: digits.pipe(z.number().min(1).max(200)).default(50).meta({ type: 'integer', minimum: 1, maximum: 200, default: 50 }),
+  cursor: z.string().max(500).optional().meta({ description: 'The `next_cursor` of the page before' }),
+}
+
+/** `?flag=true|false` as a boolean. */
+export const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
+
+/** A list's answer. */
+export const pageOf = <T extends z.ZodType>(item: T): z.ZodObject<{ data: z.ZodArray<T>; next_cursor: z.ZodNullable<z.ZodString> }> =>
+  z.object({ data: z.array(item), next_cursor: z.string().nullable() })
+
+/** For queries that decode a cursor themselves and found nothing in it. */
+export const badCursor = (): Error =>
+  problem('invalid_request', { errors: [{ path: 'query.cursor', code: 'invalid_cursor', message: 'is not a cursor of this list' }] })

@@ -1,0 +1,17 @@
+import type { Position } from '../../domain/kernel/position.ts'
+import type { ProblemCode } from './codes.ts'
+import { problem } from './problem.ts'
+
+type Settled = { readonly position: Position }
+type Unsettled = { readonly refused: ProblemCode } | { readonly stale: { readonly version: number } } | { readonly missing: true }
+
+/**
+ * The good part of a command's outcome; a refusal becomes its problem, a stale version 412, a missing one 404.
+ * Typed by the table of codes: a refusal that has no documented code does not compile.
+ */
+export function settled<T extends Settled | Unsettled>(outcome: T): Extract<T, Settled> {
+  if ('refused' in outcome) throw problem(outcome.refused)
+  if ('stale' in outcome) throw problem('precondition_failed', { headers: { ETag: `"${outcome.stale.version}"` } })
+  if ('missing' in outcome) throw problem('not_found')
+  return outcome as Extract<T, Settled>
+}
