@@ -41,12 +41,16 @@ export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, 
     options: settings.map((setting) => `-c ${setting}`).join(' '),
     types,
     pipeline: true,
+    // A server that froze answers nothing, not even that the statement took too long: then the connection is cut here.
+    ...(statementTimeoutMs === 0 ? {} : { query_timeout: statementTimeoutMs + 5_000 }),
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
   })
-  // Without a listener a connection that breaks while idle (the server restarted) would end the process.
+  // Without listeners a connection that breaks (the server restarted) would end the process: idle ones tell the pool,
+  // those in use tell whoever waits for their answer, and would still emit an error that nobody hears.
   pool.on('error', (error) => onError?.(error, name))
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
