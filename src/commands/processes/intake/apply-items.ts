@@ -1,0 +1,142 @@
+import { conversation, conversationId, inboundMessageId, type ConversationCommand } from '../../../domain/conversation/conversation.ts'
+import type { CommandContext } from '../../../domain/kernel/context.ts'
+import { StoreUnavailable } from '../../../domain/kernel/event-store.ts'
+import { derivedId } from '../../../domain/kernel/ids.ts'
+import type { MeetContact } from '../../contacts/meet-contact.ts'
+import type { Routes } from '../../deliveries/route-delivery.ts'
+import type { Commands } from '../../kernel/execute.ts'
+import type { EarlyStatus, IntakeMemory } from './memory.ts'
+import type { Item } from './meta/translate.ts'
+
+/** An item and the delivery it came with. */
+export type Received = { readonly tenantId: string; readonly deliveryId: string; readonly causationId: string; readonly item: Item }
+
+export type Failure = { readonly tenantId: string; readonly deliveryId: string; readonly path: string; readonly error: string }
+
+/** What could not be applied: early statuses wait for their message, unknown numbers for their channel, failures for a person. */
+export type Leftover = { readonly early: EarlyStatus[]; readonly unknownNumbers: Received[]; readonly failures: Failure[] }
+
+type Addressed = {
+  readonly conversationId: string
+  readonly received: Received
+  readonly command: ConversationCommand
+  readonly context: CommandContext
+}
+
+/**
+ * Items → commands. One conversation's commands run in the order of the log, as one append; conversations do not wait for each other.
+ * Every command id derives from what the provider calls the thing, so any repeat, in any company, is the same command.
+ * A poison item fails alone: its neighbours in the conversation and in the delivery are applied.
+ * @throws StoreUnavailable: nothing is lost, the same items may be applied again.
+ */
+export function createApplyItems({
+  commands,
+  meetContact,
+  routes,
+  memory,
+}: {
+  commands: Commands
+  meetContact: MeetContact
+  routes: Routes
+  memory: IntakeMemory
+}): (items: readonly Received[]) => Promise<Leftover> {
+  return async (items) => {
+    const leftover: Leftover = { early: [], unknownNumbers: [], failures: [] }
+    await memory.prepare(
+      items.flatMap(({ tenantId, item }) =>
+        item.kind === 'status' ? [{ tenantId, callbackId: item.callbackId, providerId: item.report.providerId }] : [],
+      ),
+    )
+    const addressed = await Promise.all(items.map(async (received) => address(received, leftover)))
+
+    const conversations = Map.groupBy(
+      addressed.filter((one) => one !== undefined),
+      (one) => `${one.context.tenantId} ${one.conversationId}`,
+    )
+    await Promise.all([...conversations.values()].map(async (all) => applyTo(all, leftover)))
+    return leftover
+  }
+
+  async function address(received: Received, leftover: Leftover): Promise<Addressed | undefined> {
+    const { tenantId, deliveryId, item } = received
+    switch (item.kind) {
+      case 'unreadable':
+        leftover.failures.push({ tenantId, deliveryId, path: item.path, error: item.error })
+        return undefined
+      case 'message': {
+        const channel = routes.channelOfNumber(item.phoneNumberId)
+        if (channel?.tenantId !== tenantId) {
+          leftover.unknownNumbers.push(received)
+          return undefined
+        }
+        const { channelId } = channel
+        const context = contextOf(received, derivedId('message', channelId, item.message.providerId), item.message.at)
+        const { contactId } = await meetContact(item.person, 'inbound', context)
+        const messageId = inboundMessageId(tenantId, channelId, item.message.providerId)
+        const command: ConversationCommand = { type: 'receive', channelId, contactId, messageId, ...item.message }
+        return { conversationId: conversationId(tenantId, channelId, contactId), received, command, context }
+      }
+      case 'status': {
+        const found = memory.find(tenantId, item.callbackId, item.report.providerId)
+        if (found === undefined) {
+          leftover.early.push({ tenantId, deliveryId, report: item.report })
+          return undefined
+        }
+        const context = contextOf(received, derivedId('status', item.report.providerId, item.report.status), item.report.at)
+        return {
+          conversationId: found.conversationId,
+          received,
+          command: { type: 'recordStatus', messageId: found.messageId, ...item.report },
+          context,
+        }
+      }
+      default:
+        return item satisfies never
+    }
+  }
+
+  async function applyTo(all: readonly Addressed[], leftover: Leftover): Promise<void> {
+    const [first] = all
+    if (first === undefined) return
+    try {
+      const { outcomes } = await commands.executeAll(conversation, first.conversationId, all)
+      for (const [index, outcome] of outcomes.entries()) {
+        const one = all[index]
+        if (one !== undefined && 'refused' in outcome) keepRefused(one, outcome.refused, leftover)
+      }
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error
+      if (all.length === 1) {
+        leftover.failures.push(failureOf(first.received, error))
+        return
+      }
+      for (const one of all) await applyTo([one], leftover)
+    }
+  }
+
+  function keepRefused({ received, command }: Addressed, refused: string, leftover: Leftover): void {
+    if (refused === 'unknown_message' && command.type === 'recordStatus') {
+      const { type: _type, messageId: _messageId, ...report } = command
+      leftover.early.push({ tenantId: received.tenantId, deliveryId: received.deliveryId, report })
+    } else {
+      leftover.failures.push(failureOf(received, new Error(refused)))
+    }
+  }
+}
+
+const failureOf = ({ tenantId, deliveryId, item }: Received, error: unknown): Failure => ({
+  tenantId,
+  deliveryId,
+  path: item.path,
+  error: error instanceof Error ? error.message : 'unknown error',
+})
+
+/** The moment is the provider's, not ours: applied today or replayed in a year, the event says when it happened. */
+const contextOf = ({ tenantId, deliveryId, causationId }: Received, commandId: string, at: string): CommandContext => ({
+  tenantId,
+  actor: { kind: 'provider', id: 'meta' },
+  commandId,
+  correlationId: deliveryId,
+  causationId,
+  at: new Date(at),
+})

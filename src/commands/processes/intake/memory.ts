@@ -1,0 +1,198 @@
+import { LRUCache } from 'lru-cache'
+import type { Pool, PoolClient } from 'pg'
+import { binaryArray } from '../../../postgres/binary-array.ts'
+import type { StatusReport } from './meta/translate.ts'
+
+/** An outgoing message as statuses name it. */
+export type OutgoingMessage = { readonly tenantId: string; readonly messageId: string; readonly conversationId: string; readonly providerId?: string }
+export type EarlyStatus = { readonly tenantId: string; readonly deliveryId: string; readonly report: StatusReport }
+export type ParkedDelivery = { readonly tenantId: string; readonly deliveryId: string; readonly address: string }
+
+/** What one page of the log changes in the intake's tables; written in one transaction behind the checkpoint. */
+export type Remembered = {
+  readonly outgoing: readonly OutgoingMessage[]
+  readonly early: readonly EarlyStatus[]
+  readonly earlyDone: readonly { tenantId: string; providerId: string }[]
+  readonly parked: readonly ParkedDelivery[]
+  readonly unparked: readonly ParkedDelivery[]
+}
+
+export type IntakeMemory = ReturnType<typeof createIntakeMemory>
+
+/** The intake's own tables (migration 0007), with the recent part of `work.outgoing` in memory: a status usually comes within seconds of its message. */
+export function createIntakeMemory(pool: Pool) {
+  const byMessage = new LRUCache<string, string>({ max: 200_000 })
+  const byProvider = new LRUCache<string, { messageId: string; conversationId: string }>({ max: 200_000 })
+  const key = (tenantId: string, id: string): string => `${tenantId} ${id}`
+
+  function note({ tenantId, messageId, conversationId, providerId }: OutgoingMessage): void {
+    byMessage.set(key(tenantId, messageId), conversationId)
+    if (providerId !== undefined) byProvider.set(key(tenantId, providerId), { messageId, conversationId })
+  }
+
+  return {
+    note,
+
+    /** Loads what is asked for and not in memory: two index look-ups for a page, none when everything is recent. */
+    async prepare(asked: readonly { tenantId: string; callbackId: string | undefined; providerId: string }[]): Promise<void> {
+      const missing = asked.filter(({ tenantId, callbackId, providerId }) => {
+        return !byProvider.has(key(tenantId, providerId)) && !(callbackId !== undefined && byMessage.has(key(tenantId, callbackId)))
+      })
+      if (missing.length === 0) return
+      const tenants = binaryArray(
+        'uuid',
+        missing.map(({ tenantId }) => tenantId),
+      )
+      const found = await Promise.all([
+        pool.query<OutgoingRow>({
+          name: 'intake_by_message',
+          text: outgoingBy('message_id'),
+          values: [
+            tenants,
+            binaryArray(
+              'text',
+              missing.map(({ callbackId }) => callbackId),
+            ),
+          ],
+        }),
+        pool.query<OutgoingRow>({
+          name: 'intake_by_provider',
+          text: outgoingBy('provider_id'),
+          values: [
+            tenants,
+            binaryArray(
+              'text',
+              missing.map(({ providerId }) => providerId),
+            ),
+          ],
+        }),
+      ])
+      for (const { rows } of found) {
+        for (const row of rows) {
+          const { tenant_id: tenantId, message_id: messageId, conversation_id: conversationId, provider_id: providerId } = row
+          note({ tenantId, messageId, conversationId, ...(providerId === null ? {} : { providerId }) })
+        }
+      }
+    },
+
+    /** Where a status belongs, of what is in memory after `prepare`. */
+    find(tenantId: string, callbackId: string | undefined, providerId: string): { messageId: string; conversationId: string } | undefined {
+      const known = byProvider.get(key(tenantId, providerId))
+      if (known !== undefined || callbackId === undefined) return known
+      const conversationId = byMessage.get(key(tenantId, callbackId))
+      return conversationId === undefined ? undefined : { messageId: callbackId, conversationId }
+    },
+
+    async earlyStatusesOf(messages: readonly { tenantId: string; providerId: string }[]): Promise<readonly EarlyStatus[]> {
+      if (messages.length === 0) return []
+      const { rows } = await pool.query<{ tenant_id: string; delivery_id: string; report: StatusReport }>({
+        name: 'intake_early',
+        text: `select e.tenant_id, e.delivery_id, e.report from work.early_statuses e
+               join unnest($1::uuid[], $2::text[]) as m (tenant_id, provider_id) using (tenant_id, provider_id)`,
+        values: pairs(messages.map(({ tenantId, providerId }) => [tenantId, providerId])),
+      })
+      return rows.map((row) => ({ tenantId: row.tenant_id, deliveryId: row.delivery_id, report: row.report }))
+    },
+
+    async parkedAt(addresses: readonly string[]): Promise<readonly ParkedDelivery[]> {
+      if (addresses.length === 0) return []
+      const { rows } = await pool.query<{ tenant_id: string; delivery_id: string; address: string }>(
+        'select tenant_id, delivery_id, address from work.parked_deliveries where address = any ($1::text[]) order by parked_at',
+        [addresses],
+      )
+      return rows.map((row) => ({ tenantId: row.tenant_id, deliveryId: row.delivery_id, address: row.address }))
+    },
+
+    /** Sent behind the checkpoint in the same flight. */
+    async write(client: PoolClient, { outgoing, early, earlyDone, parked, unparked }: Remembered): Promise<void> {
+      const statements: Promise<unknown>[] = []
+      const send = (name: string, text: string, values: unknown[]): unknown => statements.push(client.query({ name, text, values }))
+      if (outgoing.length > 0) {
+        send('intake_outgoing', upsertOutgoing, [
+          ...pairs(outgoing.map(({ tenantId, messageId }) => [tenantId, messageId])),
+          binaryArray(
+            'text',
+            outgoing.map(({ conversationId }) => conversationId),
+          ),
+          binaryArray(
+            'text',
+            outgoing.map(({ providerId }) => providerId),
+          ),
+        ])
+      }
+      if (early.length > 0) {
+        send('intake_early_add', insertEarly, [
+          ...pairs(early.map(({ tenantId, report }) => [tenantId, report.providerId])),
+          binaryArray(
+            'text',
+            early.map(({ report }) => report.status),
+          ),
+          binaryArray(
+            'json',
+            early.map(({ report }) => JSON.stringify(report)),
+          ),
+          binaryArray(
+            'text',
+            early.map(({ deliveryId }) => deliveryId),
+          ),
+        ])
+      }
+      if (earlyDone.length > 0) send('intake_early_done', deleteEarly, pairs(earlyDone.map(({ tenantId, providerId }) => [tenantId, providerId])))
+      for (const [name, text, rows] of [
+        ['intake_park', insertParked, parked],
+        ['intake_unpark', deleteParked, unparked],
+      ] as const) {
+        if (rows.length === 0) continue
+        send(name, text, [
+          ...pairs(rows.map(({ tenantId, address }) => [tenantId, address])),
+          binaryArray(
+            'text',
+            rows.map(({ deliveryId }) => deliveryId),
+          ),
+        ])
+      }
+      await Promise.all(statements)
+    },
+  }
+}
+
+type OutgoingRow = { tenant_id: string; message_id: string; conversation_id: string; provider_id: string | null }
+
+const pairs = (rows: readonly (readonly [tenantId: string, id: string])[]): Buffer[] => [
+  binaryArray(
+    'uuid',
+    rows.map(([tenantId]) => tenantId),
+  ),
+  binaryArray(
+    'text',
+    rows.map(([, id]) => id),
+  ),
+]
+
+const outgoingBy = (column: 'message_id' | 'provider_id'): string => `
+  select o.tenant_id, o.message_id, o.conversation_id, o.provider_id from work.outgoing o
+  join (select distinct * from unnest($1::uuid[], $2::text[])) as asked (tenant_id, id) on o.tenant_id = asked.tenant_id and o.${column} = asked.id`
+
+// A message may be queued and accepted within one page: one row per message, the known provider id wins.
+const upsertOutgoing = `
+  insert into work.outgoing as o (tenant_id, message_id, conversation_id, provider_id)
+  select tenant_id, message_id, max(conversation_id), max(provider_id)
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as u (tenant_id, message_id, conversation_id, provider_id)
+  group by tenant_id, message_id
+  on conflict (tenant_id, message_id) do update set provider_id = excluded.provider_id
+  where excluded.provider_id is not null and o.provider_id is distinct from excluded.provider_id`
+
+const insertEarly = `
+  insert into work.early_statuses (tenant_id, provider_id, status, report, delivery_id)
+  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::json[], $5::text[]) on conflict do nothing`
+
+const deleteEarly = `
+  delete from work.early_statuses e using unnest($1::uuid[], $2::text[]) as d (tenant_id, provider_id)
+  where e.tenant_id = d.tenant_id and e.provider_id = d.provider_id`
+
+const insertParked = `
+  insert into work.parked_deliveries (tenant_id, address, delivery_id) select * from unnest($1::uuid[], $2::text[], $3::text[]) on conflict do nothing`
+
+const deleteParked = `
+  delete from work.parked_deliveries p using unnest($1::uuid[], $2::text[], $3::text[]) as d (tenant_id, address, delivery_id)
+  where p.tenant_id = d.tenant_id and p.address = d.address and p.delivery_id = d.delivery_id`
