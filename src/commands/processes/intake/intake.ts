@@ -1,0 +1,126 @@
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
+import type { EventStore } from '../../../domain/kernel/event-store.ts'
+import type { Position } from '../../../domain/kernel/position.ts'
+import { checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../../postgres/lease.ts'
+import { inTransaction } from '../../../postgres/transaction.ts'
+import { recordParked } from '../../deliveries/record-trouble.ts'
+import type { HandleDeliveries } from './handle-deliveries.ts'
+import type { IntakeMemory, OutgoingMessage, Remembered } from './memory.ts'
+import type { UnparkDeliveries } from './unpark-deliveries.ts'
+
+export const intakeSubscription = 'intake'
+
+const types = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'ChannelAdded'] as const
+const leaseMs = 10_000
+/** Deliveries of one page; more would only lengthen the wait of the first one in it. */
+const pageSize = 500
+
+export type Intake = {
+  store: EventStore
+  pool: Pool
+  memory: IntakeMemory
+  handle: HandleDeliveries
+  unpark: UnparkDeliveries
+  owner: string
+  log: Logger
+}
+
+/**
+ * Raw deliveries → commands, exactly once in effect.
+ *
+ * WAITING (another process has the lease) → READING → APPLYING a page → back to READING; DISTURBED (store or database away) → the same page again.
+ * Invariant: the checkpoint moves in the transaction that writes the intake's tables, after every command of the page is durable. A crash in between
+ * repeats the page, and commands that repeat themselves change nothing.
+ * One subscription sees deliveries, queued and accepted messages and new channels in the order of the log, so "the status came before its message" and
+ * "the delivery came before its number" are told apart by position and not by luck.
+ */
+export async function runIntake(
+  intake: Intake,
+  { signal, onApplied }: { signal: AbortSignal; onApplied?: (position: Position) => void },
+): Promise<void> {
+  const { pool, owner, log } = intake
+  await holdLease(
+    {
+      pool,
+      name: intakeSubscription,
+      owner,
+      ttlMs: leaseMs,
+      signal,
+      onChange: (change, error) => log.debug({ change, err: error }, 'intake lease'),
+    },
+    async (lease, held) => {
+      try {
+        await follow(intake, lease, held, onApplied)
+      } catch (error) {
+        if (isLeaseLost(error)) throw error
+        if (held.aborted) return
+        // Whatever it was, the log still has the page: begin again from the checkpoint.
+        log.error({ err: error }, 'intake disturbed, starting again from its checkpoint')
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      }
+    },
+  )
+}
+
+async function follow(
+  { store, pool, memory, handle, unpark }: Intake,
+  lease: Lease,
+  signal: AbortSignal,
+  onApplied?: (position: Position) => void,
+): Promise<void> {
+  let from = lease.position
+  let savedAt = performance.now()
+  for await (const delivery of store.subscribe({ after: from, filter: { types }, signal, pageSize, attachments: true })) {
+    if (delivery.kind === 'caught-up') {
+      onApplied?.(delivery.through)
+      continue
+    }
+    const remembered = await applyPage(delivery.events, { memory, handle, unpark, store })
+    // A page without anything of ours needs no commit of its own; it is saved with the next one, or after a second.
+    if (isEmpty(remembered) && delivery.events.length === 0 && performance.now() - savedAt < 1_000) {
+      onApplied?.(delivery.through)
+      continue
+    }
+    if (delivery.through > from) {
+      await inTransaction(pool, async (client) => {
+        await Promise.all([client.query(checkpointStatement({ ...lease, from, to: delivery.through })), memory.write(client, remembered)])
+      })
+    }
+    from = delivery.through
+    savedAt = performance.now()
+    onApplied?.(from)
+  }
+}
+
+async function applyPage(
+  events: readonly RecordedEvent[],
+  { memory, handle, unpark, store }: { memory: IntakeMemory; handle: HandleDeliveries; unpark: UnparkDeliveries; store: EventStore },
+): Promise<Remembered> {
+  const outgoing = events.flatMap(outgoingOf)
+  for (const message of outgoing) memory.note(message)
+
+  const deliveries = events.filter(({ type }) => type === 'WebhookReceived')
+  const answered = outgoing.flatMap(({ tenantId, providerId }) => (providerId === undefined ? [] : [{ tenantId, providerId }]))
+  const waiting = await memory.earlyStatusesOf(answered)
+  const { early, parked } = await handle(deliveries, waiting)
+  await recordParked(store, parked)
+
+  const unparked = await unpark(events.filter(({ type }) => type === 'ChannelAdded'))
+  return {
+    outgoing,
+    early,
+    earlyDone: waiting.map(({ tenantId, report }) => ({ tenantId, providerId: report.providerId })),
+    parked: parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address }))),
+    unparked,
+  }
+}
+
+function outgoingOf({ type, stream, data }: RecordedEvent): readonly OutgoingMessage[] {
+  const { messageId, providerId } = data
+  if (typeof messageId !== 'string' || (type !== 'MessageQueued' && type !== 'SendAccepted')) return []
+  return [{ tenantId: stream.tenantId, messageId, conversationId: stream.id, ...(typeof providerId === 'string' ? { providerId } : {}) }]
+}
+
+const isEmpty = (remembered: Remembered): boolean => Object.values(remembered).every((rows) => rows.length === 0)
