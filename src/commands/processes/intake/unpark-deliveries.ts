@@ -1,14 +1,15 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../../../domain/kernel/clock.ts'
-import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
+import type { NewEvent, RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { eventId } from '../../../domain/kernel/ids.ts'
 import type { Position } from '../../../domain/kernel/position.ts'
-import { streamRef } from '../../../domain/kernel/stream.ts'
+import { platformTenant, streamRef } from '../../../domain/kernel/stream.ts'
 import type { Vault } from '../../../domain/kernel/vault.ts'
 import { openDelivery } from '../../deliveries/open-delivery.ts'
 import { storeDelivery } from '../../deliveries/receive-delivery.ts'
 import { routeDelivery, type Routes } from '../../deliveries/route-delivery.ts'
+import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { IntakeMemory, ParkedDelivery } from './memory.ts'
 
 export type UnparkDeliveries = (channelsAdded: readonly RecordedEvent[]) => Promise<readonly ParkedDelivery[]>
@@ -23,6 +24,7 @@ export function createUnparkDeliveries({
   routes,
   directory,
   memory,
+  handle,
   clock,
 }: {
   store: EventStore
@@ -30,6 +32,7 @@ export function createUnparkDeliveries({
   routes: Routes
   directory: { waitFor: (position: Position) => Promise<void> }
   memory: IntakeMemory
+  handle: HandleDeliveries
   clock: Clock
 }): UnparkDeliveries {
   return async (channelsAdded) => {
@@ -47,28 +50,31 @@ export function createUnparkDeliveries({
 
   async function hand({ tenantId, deliveryId }: ParkedDelivery): Promise<void> {
     const stream = streamRef('delivery', tenantId, deliveryId)
-    for await (const event of store.readStream(stream, { upTo: 1, attachments: true })) {
-      const opened = await openDelivery(vault, event)
-      if ('unreadable' in opened) return
-      const app = typeof event.data['app'] === 'string' ? event.data['app'] : 'default'
-      for (const part of routeDelivery(opened.value, routes)) {
-        if (part.tenantId === tenantId) continue
-        const sha256 = hash('sha256', opened.raw, 'hex')
-        const routed = await storeDelivery({ store, vault, clock }, { part, raw: opened.raw, sha256, app })
-        await store.append({
-          stream,
-          expected: 'exists',
-          events: [
-            {
-              id: eventId(`${event.id} routed ${part.tenantId}`, stream, 0),
-              type: 'DeliveryRouted',
-              schemaVersion: 1,
-              data: { tenantId: part.tenantId, deliveryId: routed },
-              meta: { occurredAt: clock().toISOString(), correlationId: stream.id, causationId: event.id, actor: { kind: 'process', id: 'intake' } },
-            },
-          ],
-        })
+    const events = await Array.fromAsync(store.readStream(stream, { attachments: true }))
+    const [delivery] = events
+    if (delivery === undefined) return
+    // The tenant had it all along and the number came back to it: there is nothing to hand over, only to do.
+    if (tenantId !== platformTenant) {
+      await handle([delivery])
+      return
+    }
+    const opened = await openDelivery(vault, delivery)
+    if ('unreadable' in opened) return
+    const app = typeof delivery.data['app'] === 'string' ? delivery.data['app'] : 'default'
+    const sha256 = hash('sha256', opened.raw, 'hex')
+    const routedTo = new Set(events.flatMap(({ type, data }) => (type === 'DeliveryRouted' ? [data['tenantId']] : [])))
+    let expected = events.length
+    for (const part of routeDelivery(opened.value, routes)) {
+      if (part.tenantId === platformTenant || routedTo.has(part.tenantId)) continue
+      const id = await storeDelivery({ store, vault, clock }, { part, raw: opened.raw, sha256, app })
+      const routed: NewEvent = {
+        id: eventId(`${delivery.id} routed ${part.tenantId}`, stream, 0),
+        type: 'DeliveryRouted',
+        schemaVersion: 1,
+        data: { tenantId: part.tenantId, deliveryId: id },
+        meta: { occurredAt: clock().toISOString(), correlationId: stream.id, causationId: delivery.id, actor: { kind: 'process', id: 'intake' } },
       }
+      await store.append({ stream, expected: expected++, events: [routed] })
     }
   }
 }

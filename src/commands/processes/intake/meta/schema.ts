@@ -6,12 +6,11 @@ import { z } from 'zod'
  */
 
 /** Goes into indexed text columns: PostgreSQL's text cannot hold U+0000, and an id has no business with control characters. */
-// oxlint-disable-next-line no-control-regex -- exactly these must not come in
 const id = z
   .string()
   .min(1)
   .max(512)
-  .regex(/^[^\u0000-\u001f\u007f]*$/)
+  .refine((text) => !/\p{Cc}/u.test(text), 'has control characters')
 const seconds = z.union([z.string(), z.number()])
 
 export const metaMessage = z.looseObject({
@@ -36,7 +35,7 @@ export const metaStatus = z.looseObject({
   status: z.string(),
   timestamp: seconds.optional(),
   biz_opaque_callback_data: z.string().max(512).optional().catch(undefined),
-  errors: z.array(metaError).optional().catch(undefined),
+  errors: z.array(z.json()).optional().catch(undefined),
   pricing: z.json().optional().catch(undefined),
 })
 export type MetaStatus = z.infer<typeof metaStatus>

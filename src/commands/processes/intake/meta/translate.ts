@@ -4,6 +4,7 @@ import { explain } from '../../../../domain/conversation/provider-errors.ts'
 import type { RecordStatus } from '../../../../domain/conversation/statuses.ts'
 import type { Person } from '../../../contacts/meet-contact.ts'
 import {
+  metaError,
   metaChange,
   metaContact,
   metaDelivery,
@@ -122,17 +123,21 @@ function personOf(message: MetaMessage, people: readonly MetaContact[]): Person 
   return { waId: from ?? card?.wa_id, bsuid: fromUser ?? card?.user_id, name: card?.profile?.name }
 }
 
-function errorOf(status: MetaStatus): MessageError | undefined {
-  const [error] = status.errors ?? []
-  if (error === undefined) return undefined
-  const { title, retryable, code } = messageErrorOf(error.code)
-  const detail = error.error_data?.details ?? error.message ?? error.title
-  return { code, title, retryable, ...(detail === undefined ? {} : { detail }), providerError: JSON.parse(JSON.stringify(error)) }
-}
-
-function messageErrorOf(providerCode: number): { code: string; title: string; retryable: boolean } {
-  const explained = explain(providerCode)
-  return { code: `provider_${providerCode}`, title: explained.title, retryable: explained.class === 'retry' || explained.class === 'backoff' }
+/** Meta's error, explained; the whole of it stays beside ours. */
+function errorOf({ errors }: MetaStatus): MessageError | undefined {
+  const [providerError] = errors ?? []
+  if (providerError === undefined) return undefined
+  const error = metaError.safeParse(providerError)
+  const code = error.success ? error.data.code : 0
+  const { title, class: kind } = explain(code)
+  const detail = error.success ? (error.data.error_data?.details ?? error.data.message ?? error.data.title) : undefined
+  return {
+    code: `provider_${code}`,
+    title,
+    retryable: kind === 'retry' || kind === 'backoff' || kind === 'pair_limit',
+    ...(detail === undefined ? {} : { detail }),
+    providerError,
+  }
 }
 
 /** Seconds since 1970 as text; anything else (also a year that no calendar text can hold) is answered with when we got it. */
