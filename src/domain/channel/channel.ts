@@ -1,0 +1,113 @@
+import type { Aggregate } from '../kernel/aggregate.ts'
+import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
+import { plain } from '../kernel/secret.ts'
+import type { ChannelError, ChannelEvent, NumberFacts } from './events.ts'
+import { evolve, initial, type Channel } from './state.ts'
+
+/** Credentials that were checked at the provider come with what it said; `verified: false` when nobody asked it. */
+export type Connection = { readonly verified: boolean; readonly facts: NumberFacts }
+export type Credentials = { readonly accessToken?: string | undefined; readonly appSecret?: string | undefined }
+
+export type AddChannel = {
+  readonly type: 'add'
+  readonly name: string
+  readonly phoneNumberId: string
+  readonly wabaId: string
+  readonly accessToken: string
+  readonly appSecret?: string | undefined
+  readonly connection: Connection
+}
+export type ChannelCommand =
+  | AddChannel
+  | { readonly type: 'rename'; readonly name: string }
+  /** With `connection` when the new credentials were checked (or, unverified, when nobody should check them). */
+  | ({ readonly type: 'changeCredentials'; readonly connection: Connection } & Credentials)
+  | ({ readonly type: 'connect' } & Connection)
+  /** What a check found. A channel that was disconnected on purpose stays so, whatever is found. */
+  | { readonly type: 'recordCheck'; readonly facts: NumberFacts }
+  | { readonly type: 'recordFailedCheck'; readonly error: ChannelError; readonly credentials: boolean }
+  | { readonly type: 'disconnect'; readonly reason?: string | undefined }
+  | { readonly type: 'remove' }
+  /** Somebody else wants the number that this channel claimed and never used, or no longer uses: see `abandon` of the tenant. */
+  | { readonly type: 'abandon' }
+
+export type ChannelRefusal = 'not_found' | 'channel_removed' | 'in_use'
+
+function add(command: AddChannel, channel: Channel): Decision<ChannelEvent, ChannelRefusal> {
+  if (channel.status === 'removed' || channel.status === 'abandoned') return refuse('channel_removed')
+  if (channel.status !== 'none') return nothing
+  const { name, phoneNumberId, wabaId, connection } = command
+  const { verified, facts } = connection
+  return happened(
+    { type: 'ChannelAdded', kind: 'business', name, phoneNumberId, wabaId, ...sealable(command), accessToken: plain(command.accessToken) },
+    { type: 'ChannelConnected', verified, facts },
+  )
+}
+
+function connect({ verified, facts }: Connection, channel: Channel): Decision<ChannelEvent, ChannelRefusal> {
+  const same = channel.status === 'connected' && channel.verified === verified && equal(channel.facts, facts)
+  return same ? nothing : happened({ type: 'ChannelConnected', verified, facts })
+}
+
+const sealable = ({ accessToken, appSecret }: Credentials): { accessToken?: { plain: string }; appSecret?: { plain: string } } => ({
+  ...(accessToken === undefined ? {} : { accessToken: { plain: accessToken } }),
+  ...(appSecret === undefined ? {} : { appSecret: { plain: appSecret } }),
+})
+
+type Flat = Readonly<Record<string, string | undefined>>
+const equal = (a: Flat, b: Flat): boolean => [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => a[key] === b[key])
+
+function decidePresent(
+  command: Exclude<ChannelCommand, { type: 'add' | 'abandon' | 'remove' }>,
+  channel: Channel,
+): Decision<ChannelEvent, ChannelRefusal> {
+  switch (command.type) {
+    case 'rename':
+      return command.name === channel.name ? nothing : happened({ type: 'ChannelRenamed', name: command.name })
+    case 'changeCredentials': {
+      const changed: ChannelEvent = { type: 'ChannelCredentialsChanged', ...sealable(command) }
+      // New credentials do not turn a channel on that was turned off on purpose.
+      if (channel.status === 'disconnected') return happened(changed)
+      const connected = connect(command.connection, channel)
+      return 'events' in connected ? happened(changed, ...connected.events) : connected
+    }
+    case 'connect':
+      return connect(command, channel)
+    case 'recordCheck':
+      return channel.status === 'disconnected' ? nothing : connect({ verified: true, facts: command.facts }, channel)
+    case 'recordFailedCheck': {
+      const { error, credentials } = command
+      const known = channel.status === 'disconnected' || (channel.status === 'degraded' && equal(channel.error ?? {}, error))
+      return known ? nothing : happened({ type: 'ChannelCheckFailed', error, credentials })
+    }
+    case 'disconnect': {
+      const { reason } = command
+      return channel.status === 'disconnected' ? nothing : happened({ type: 'ChannelDisconnected', ...(reason === undefined ? {} : { reason }) })
+    }
+    default:
+      return command satisfies never
+  }
+}
+
+function decide(command: ChannelCommand, channel: Channel): Decision<ChannelEvent, ChannelRefusal> {
+  const gone = channel.status === 'removed' || channel.status === 'abandoned'
+  if (command.type === 'add') return add(command, channel)
+  if (command.type === 'abandon') {
+    if (gone) return nothing
+    return channel.status === 'none' ? happened({ type: 'ChannelRemoved' }) : refuse('in_use')
+  }
+  if (channel.status === 'none' || channel.status === 'abandoned') return refuse('not_found')
+  if (command.type === 'remove') return gone ? nothing : happened({ type: 'ChannelRemoved' })
+  return gone ? refuse('channel_removed') : decidePresent(command, channel)
+}
+
+/** The subject under which a channel's credentials are sealed. */
+export const channelSubject = (channelId: string): string => `channel:${channelId}`
+
+export const channel: Aggregate<ChannelCommand, ChannelEvent, Channel, ChannelRefusal> = {
+  category: 'channel',
+  initial,
+  evolve,
+  decide,
+  subject: channelSubject,
+}

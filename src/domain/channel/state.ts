@@ -1,0 +1,40 @@
+import type { ChannelError, ChannelEvent, NumberFacts } from './events.ts'
+
+/**
+ * added → connected ⇄ degraded, ⇄ disconnected, → removed for good. `degraded`: the last check failed. `abandoned`: removed before it was ever added.
+ * The credentials are not kept here: whoever calls the provider opens them from the log (see the directory).
+ */
+export type Channel = {
+  readonly status: 'none' | 'added' | 'connected' | 'degraded' | 'disconnected' | 'removed' | 'abandoned'
+  readonly name: string
+  readonly phoneNumberId: string
+  readonly wabaId: string
+  readonly facts: NumberFacts
+  readonly verified: boolean
+  readonly error?: ChannelError
+}
+
+export const initial: Channel = { status: 'none', name: '', phoneNumberId: '', wabaId: '', facts: {}, verified: false }
+
+export function evolve(state: Channel, event: ChannelEvent): Channel {
+  switch (event.type) {
+    case 'ChannelAdded':
+      return { ...state, status: 'added', name: event.name, phoneNumberId: event.phoneNumberId, wabaId: event.wabaId }
+    case 'ChannelRenamed':
+      return { ...state, name: event.name }
+    case 'ChannelCredentialsChanged':
+      return state
+    case 'ChannelConnected': {
+      const { error: _, ...rest } = state
+      return { ...rest, status: 'connected', facts: event.facts, verified: event.verified }
+    }
+    case 'ChannelCheckFailed':
+      return { ...state, status: 'degraded', error: event.error }
+    case 'ChannelDisconnected':
+      return { ...state, status: 'disconnected' }
+    case 'ChannelRemoved':
+      return { ...state, status: state.status === 'none' ? 'abandoned' : 'removed' }
+    default:
+      return event satisfies never
+  }
+}
