@@ -8,7 +8,8 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 /**
  * One statement behind one tenant's wall: the tenant is set for this transaction only, in the same flight as the statement, so no connection ever goes
  * back to the pool with a tenant on it. Row level security does the rest; a statement without this sees no row at all.
- * With a name the statement is prepared once per connection.
+ * With a name the statement is prepared once per connection. At 20 callers 87 µs against 53 µs of the bare query and 175 µs with every step awaited;
+ * corking the socket so that the three messages leave in one packet gave nothing that could be measured.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- a row has the shape its SQL text says; this is where it gets its type
 export async function inTenant<Row extends QueryResultRow>(

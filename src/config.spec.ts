@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { renderConfigReference, renderEnvExample } from './config-reference.ts'
+import { ConfigMistakes, environment, readConfig } from './config.ts'
+
+const key = Buffer.alloc(32, 7).toString('base64')
+
+function mistakes(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigMistakes) return error.mistakes
+    throw error
+  }
+}
+
+describe('the configuration', () => {
+  it('of a bare machine is a demo on this machine only, with the embedded database', () => {
+    expect(readConfig({})).toEqual({
+      production: false,
+      http: { host: '127.0.0.1', port: 8080, publicUrl: 'http://localhost:8080' },
+      database: { url: undefined },
+      dataDir: resolve('data'),
+      meta: { appSecrets: [], verifyToken: undefined, graphUrl: undefined, graphVersion: 'v26.0' },
+      given: { masterKey: undefined, operatorKey: undefined },
+      roles: ['api', 'worker', 'lite'],
+      demo: true,
+      log: { level: 'info', pretty: false },
+    })
+  })
+
+  it('takes an empty value for none', () => {
+    expect(readConfig({ PORT: '', DATABASE_URL: ' ', META_APP_SECRET: '', RECADO_MASTER_KEY: '', KAFKA_BROKERS: '' })).toEqual(readConfig({}))
+  })
+
+  it('tells every mistake on a line of its own, and never repeats a value', () => {
+    const wrong = {
+      PORT: '70000',
+      DATABASE_URL: 'mysql://secret@host/db',
+      RECADO_MASTER_KEY: 'c2VjcmV0',
+      RECADO_ROLES: 'api,cook',
+      RECADO_DEMO: 'yes',
+      EVENT_STORE: 'eventstoredb',
+      KAFKA_BROKERS: 'secret:9092',
+    }
+    const lines = mistakes(wrong)
+    expect(new Set(lines.map((line) => line.split(' ')[0]))).toEqual(new Set(Object.keys(wrong)))
+    expect(lines).toHaveLength(Object.keys(wrong).length)
+    expect(lines.filter((line) => line.includes('\n') || /secret|c2VjcmV0|70000/.test(line))).toEqual([])
+  })
+
+  it('takes several app secrets while one is being rotated', () => {
+    expect(readConfig({ META_APP_SECRET: 'new, old,' }).meta.appSecrets).toEqual(['new', 'old'])
+  })
+
+  it.each([
+    ['META_APP_SECRET', 'x'],
+    ['META_VERIFY_TOKEN', 'x'],
+    ['META_GRAPH_URL', 'http://localhost:1'],
+  ])('is no demo once %s is set, unless the demo is asked for', (name, value) => {
+    expect(readConfig({ [name]: value }).demo).toBe(false)
+    expect(readConfig({ [name]: value, RECADO_DEMO: '1' }).demo).toBe(true)
+    expect(readConfig({ RECADO_DEMO: '0' }).demo).toBe(false)
+  })
+
+  it('of production wants the master key, listens everywhere and is no demo', () => {
+    expect(mistakes({ NODE_ENV: 'production' })).toEqual([expect.stringMatching(/^RECADO_MASTER_KEY is required in production/)])
+    const config = readConfig({ NODE_ENV: 'production', RECADO_MASTER_KEY: key })
+    expect([config.http.host, config.demo, config.given.masterKey?.length]).toEqual(['0.0.0.0', false, 32])
+  })
+
+  it.each([['too short'], [key.slice(0, -1)], [Buffer.alloc(31).toString('base64')], [`${key}AA`]])('does not take %j for a master key', (text) => {
+    expect(mistakes({ RECADO_MASTER_KEY: text })).toEqual([expect.stringMatching(/^RECADO_MASTER_KEY must be 32 bytes/)])
+  })
+
+  it('makes links without a slash twice', () => {
+    expect(readConfig({ PUBLIC_URL: 'https://recado.example.com/' }).http.publicUrl).toBe('https://recado.example.com')
+  })
+})
+
+describe('the configuration reference', () => {
+  it('is the page in the repository', () => {
+    expect(readFileSync('docs/reference/configuration.md', 'utf8')).toBe(renderConfigReference())
+    expect(readFileSync('.env.example', 'utf8')).toBe(renderEnvExample())
+  })
+
+  it('says of every variable what it takes and what it means', () => {
+    for (const [name, schema] of Object.entries(environment.shape)) {
+      expect(schema.meta(), name).toMatchObject({ takes: expect.stringMatching(/./) as string, says: expect.stringMatching(/\.$/) as string })
+    }
+  })
+})

@@ -1,0 +1,224 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/**
+ * The environment as the program sees it: every variable once, with its default and what it means. The reference page and .env.example are rendered from here.
+ * An empty value means the same as none, so that `NAME=` in a compose file or .env switches nothing on.
+ */
+const variable = <S extends z.ZodType>(schema: S, meaning: { takes: string; says: string; otherwise: string; example?: string }): S =>
+  schema.meta(meaning)
+
+/** A feature of a later version. Naming it in silence would be worse than a refusal: someone would believe that it works. */
+const notYet = (what: string): z.ZodOptional<z.ZodNever> =>
+  z.never({ error: `cannot be used yet: ${what} is not part of this version; leave the variable out` }).optional()
+
+const wholeNumber = (from: number, to: number): z.ZodType<number> =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${from} to ${to}`)
+    .transform(Number)
+    .refine((n) => n >= from && n <= to, `must be a whole number from ${from} to ${to}`)
+
+const url = (protocols: readonly string[]): z.ZodType<string> => {
+  const message = `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
+  return z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), message)
+}
+
+const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+
+const onOff = z.enum(['1', '0'], { error: 'must be 1 or 0' }).transform((text) => text === '1')
+
+const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, { error: `must be one of ${values.join(', ')}` })
+
+const roles = ['api', 'worker', 'lite'] as const
+export type Role = (typeof roles)[number]
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+export const defaultGraphUrl = 'https://graph.facebook.com'
+const defaultGraphVersion = 'v26.0'
+
+export const environment = z.object({
+  NODE_ENV: variable(z.string().optional(), {
+    takes: 'text',
+    says: '`production` requires `RECADO_MASTER_KEY`, leaves the demo off and listens on every address.',
+    otherwise: 'development',
+  }),
+  PORT: variable(wholeNumber(0, 65_535).default(8080), {
+    takes: '0 to 65535',
+    says: 'Port of the HTTP server. 0 takes a free one.',
+    otherwise: '8080',
+  }),
+  HOST: variable(z.string().optional(), { takes: 'address', says: 'Address to listen on.', otherwise: '`127.0.0.1`; `0.0.0.0` in production' }),
+  PUBLIC_URL: variable(url(['http:', 'https:']).optional(), {
+    takes: 'URL',
+    says: 'How the outside reaches this installation; links and the webhook address are made with it.',
+    otherwise: '`http://localhost:<PORT>`',
+    example: 'https://recado.example.com',
+  }),
+  DATABASE_URL: variable(url(['postgres:', 'postgresql:']).optional(), {
+    takes: 'URL',
+    says: 'PostgreSQL (16 or newer) to use. Its user has to own the database and be allowed to create the roles `recado_api` and `recado_worker`, or be a member of them.',
+    otherwise: 'an embedded PostgreSQL under `RECADO_DATA_DIR`',
+    example: 'postgresql://recado:password@localhost:5432/recado',
+  }),
+  RECADO_DATA_DIR: variable(z.string().default('./data'), {
+    takes: 'path',
+    says: 'Where the embedded PostgreSQL and generated keys live. Back it up as a whole.',
+    otherwise: '`./data`',
+  }),
+  META_APP_SECRET: variable(z.string().transform(list).default([]), {
+    takes: 'list',
+    says: 'App secret of the default Meta app, with which webhook signatures are verified. Comma-separated while a secret is being rotated: each one is accepted.',
+    otherwise: 'none: only channels with an app secret of their own receive webhooks',
+  }),
+  META_VERIFY_TOKEN: variable(z.string().optional(), {
+    takes: 'text',
+    says: 'The token that Meta shows when it verifies the webhook address.',
+    otherwise: 'none: verification is refused',
+  }),
+  META_GRAPH_URL: variable(url(['http:', 'https:']).optional(), {
+    takes: 'URL',
+    says: "Base address of Meta's Graph API.",
+    otherwise: `\`${defaultGraphUrl}\`; the simulator in demo mode`,
+  }),
+  META_GRAPH_VERSION: variable(
+    z
+      .string()
+      .regex(/^v\d+\.\d+$/, 'must look like v26.0')
+      .default(defaultGraphVersion),
+    {
+      takes: '`v` and number',
+      says: 'Version of the Graph API.',
+      otherwise: `\`${defaultGraphVersion}\``,
+    },
+  ),
+  RECADO_MASTER_KEY: variable(z.string().transform(base64Key).optional(), {
+    takes: 'base64',
+    says: 'The key that wraps every other key: 32 bytes as base64 (`openssl rand -base64 32`). Without it nothing personal can be read again.',
+    otherwise: 'in development generated once and kept in `<RECADO_DATA_DIR>/master.key`; required in production',
+  }),
+  RECADO_OPERATOR_KEY: variable(z.string().min(8, 'must have at least 8 characters').optional(), {
+    takes: 'text of 8 or more',
+    says: 'API key of the platform operator, who creates tenants.',
+    otherwise: 'generated once and kept in `<RECADO_DATA_DIR>/operator.key`',
+  }),
+  RECADO_ROLES: variable(
+    z
+      .string()
+      .transform(list)
+      .pipe(z.array(oneOf(roles)).min(1, `must name at least one of ${roles.join(', ')}`))
+      .default([...roles]),
+    {
+      takes: 'list',
+      says: 'What this process does, comma-separated: `api`, `worker`, `lite` (WhatsApp Web sessions: none in this version).',
+      otherwise: 'all of them',
+    },
+  ),
+  RECADO_DEMO: variable(onOff.optional(), {
+    takes: '`1` or `0`',
+    says: '`1` starts a demo tenant, the Cloud API simulator and a simulated phone; `0` does not.',
+    otherwise: 'on when no `META_…` variable is set and it is not production',
+  }),
+  LOG_LEVEL: variable(oneOf(logLevels).default('info'), {
+    takes: 'word',
+    says: `Least severe log lines to write: ${logLevels.join(', ')}.`,
+    otherwise: '`info`',
+  }),
+  LOG_PRETTY: variable(onOff.default(false), { takes: '`1` or `0`', says: '`1` writes log lines for people instead of JSON.', otherwise: '`0`' }),
+  EVENT_STORE: variable(z.literal('postgres', { error: 'can only be `postgres` in this version' }).default('postgres'), {
+    takes: '`postgres`',
+    says: 'Engine of the event log.',
+    otherwise: '`postgres`, the only one in this version',
+  }),
+  PROJECTION_SOURCE: variable(z.literal('store', { error: 'can only be `store` in this version' }).default('store'), {
+    takes: '`store`',
+    says: 'Where read models get their events from.',
+    otherwise: '`store`, the only one in this version',
+  }),
+  MEDIA_STORE: variable(z.literal('file', { error: 'can only be `file` in this version' }).default('file'), {
+    takes: '`file`',
+    says: 'Where media is kept.',
+    otherwise: '`file`, the only one in this version',
+  }),
+  EVENTSTOREDB_URL: variable(notYet('EventStoreDB'), { takes: 'nothing', says: 'Reserved for a later version; refused until then.', otherwise: '' }),
+  KAFKA_BROKERS: variable(notYet('Publication to Kafka'), {
+    takes: 'nothing',
+    says: 'Reserved for a later version; refused until then.',
+    otherwise: '',
+  }),
+  CHROMIUM_PATH: variable(notYet('The lite channel'), { takes: 'nothing', says: 'Reserved for a later version; refused until then.', otherwise: '' }),
+})
+
+export type Config = {
+  readonly production: boolean
+  readonly http: { readonly host: string; readonly port: number; readonly publicUrl: string }
+  /** Without a url the embedded PostgreSQL under `dataDir` is meant. */
+  readonly database: { readonly url: string | undefined }
+  readonly dataDir: string
+  readonly meta: {
+    readonly appSecrets: readonly string[]
+    readonly verifyToken: string | undefined
+    /** As given. `undefined` means `defaultGraphUrl`, or the simulator in demo mode. */
+    readonly graphUrl: string | undefined
+    readonly graphVersion: string
+  }
+  /** As given; `masterKey` and `operatorKey` (keys.ts) make them the ones to use. */
+  readonly given: { readonly masterKey: Buffer | undefined; readonly operatorKey: string | undefined }
+  readonly roles: readonly Role[]
+  readonly demo: boolean
+  readonly log: { readonly level: (typeof logLevels)[number]; readonly pretty: boolean }
+}
+
+/** One line per mistake, each begins with the variable's name. Never contains a value: it may be a secret. */
+export class ConfigMistakes extends Error {
+  override name = 'ConfigMistakes'
+  readonly mistakes: readonly string[]
+  constructor(mistakes: readonly string[]) {
+    super(mistakes.join('\n'))
+    this.mistakes = mistakes
+  }
+}
+
+/** The environment as a config. @throws ConfigMistakes with every mistake there is, not just the first. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''))
+  const production = present['NODE_ENV'] === 'production'
+  const parsed = environment.safeParse(present)
+  const mistakes = parsed.success ? [] : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
+  if (production && present['RECADO_MASTER_KEY'] === undefined)
+    mistakes.push('RECADO_MASTER_KEY is required in production: 32 random bytes as base64, for example from `openssl rand -base64 32`')
+  if (!parsed.success || mistakes.length > 0) throw new ConfigMistakes([...new Set(mistakes)])
+  const { data } = parsed
+  const metaIsConfigured = data.META_APP_SECRET.length > 0 || data.META_VERIFY_TOKEN !== undefined || data.META_GRAPH_URL !== undefined
+  return {
+    production,
+    http: {
+      host: data.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+      port: data.PORT,
+      publicUrl: (data.PUBLIC_URL ?? `http://localhost:${data.PORT}`).replace(/\/+$/, ''),
+    },
+    database: { url: data.DATABASE_URL },
+    dataDir: resolve(data.RECADO_DATA_DIR),
+    meta: {
+      appSecrets: data.META_APP_SECRET,
+      verifyToken: data.META_VERIFY_TOKEN,
+      graphUrl: data.META_GRAPH_URL,
+      graphVersion: data.META_GRAPH_VERSION,
+    },
+    given: { masterKey: data.RECADO_MASTER_KEY, operatorKey: data.RECADO_OPERATOR_KEY },
+    roles: data.RECADO_ROLES,
+    demo: data.RECADO_DEMO ?? (!metaIsConfigured && !production),
+    log: { level: data.LOG_LEVEL, pretty: data.LOG_PRETTY },
+  }
+}
+
+function base64Key(text: string, context: z.RefinementCtx): Buffer {
+  const key = Buffer.from(text, 'base64')
+  if (key.length !== 32 || key.toString('base64') !== text) context.addIssue('must be 32 bytes as base64, for example from `openssl rand -base64 32`')
+  return key
+}
