@@ -1,0 +1,75 @@
+import { sql } from 'kysely'
+import { selection, type Read, type ReadTable } from '../engine/naming.ts'
+import { BadCursor, decodeCursor, pageOf, type Page } from '../engine/page.ts'
+import { composer, type Reader } from '../engine/reader.ts'
+import { deliveries, type DeliveryFailure, type DeliveryRow } from './projection.ts'
+
+export const deliveryStates = ['received', 'processed', 'parked', 'failed'] as const
+export type DeliveryState = (typeof deliveryStates)[number]
+
+type DeliveryColumns = Read<
+  DeliveryRow,
+  {
+    readonly phoneNumberIds: readonly string[]
+    readonly wabaIds: readonly string[]
+    readonly failures: readonly DeliveryFailure[]
+  }
+>
+
+/** `state` is what it is now: a received delivery that the intake has passed was processed. The raw body is the attachment of the stream's first event. */
+export type DeliveryView = Omit<DeliveryColumns, 'state'> & { readonly state: DeliveryState }
+
+export type DeliveryFilter = { readonly state?: DeliveryState | undefined; readonly cursor?: string | undefined; readonly limit: number }
+
+/** The subscription whose checkpoint says how far deliveries were worked through. */
+const intake = 'intake'
+
+const db = composer<{
+  'rm_deliveries.deliveries': ReadTable<DeliveryColumns>
+  'es.checkpoints': { name: string; position: string }
+}>()
+
+/** How far the intake has come: looked up once per statement, not per row. */
+const passed = () =>
+  db
+    .selectFrom('es.checkpoints as intake')
+    .where('intake.name', '=', intake)
+    .select((eb) => eb.ref('intake.position').as('position'))
+
+const { state: _computed, ...stored } = deliveries.table.columns
+
+const ofTenant = (tenantId: string) =>
+  db
+    .selectFrom('rm_deliveries.deliveries as d')
+    .where('d.tenant_id', '=', tenantId)
+    .select(selection<Omit<DeliveryColumns, 'state'>, 'd'>({ columns: stored }, 'd'))
+    .select(
+      sql<DeliveryState>`case when d.state = 'received' and d.position <= coalesce((${passed()}), 0) then 'processed' else d.state end`.as('state'),
+    )
+
+/** Newest first. @throws BadCursor */
+export async function listDeliveries(reader: Reader, tenantId: string, { state, cursor, limit }: DeliveryFilter): Promise<Page<DeliveryView>> {
+  let query = ofTenant(tenantId)
+    .orderBy('d.position', 'desc')
+    .limit(limit + 1)
+  if (state === 'parked' || state === 'failed') query = query.where('d.state', '=', state)
+  if (state === 'received') query = query.where('d.state', '=', state).where(sql<boolean>`d.position > coalesce((${passed()}), 0)`)
+  if (state === 'processed') {
+    query = query.where(sql<boolean>`(d.state = 'processed' or d.state = 'received' and d.position <= coalesce((${passed()}), 0))`)
+  }
+  if (cursor !== undefined) query = query.where('d.position', '<', positionOf(cursor))
+  const rows = await reader.run(tenantId, query.compile())
+  return pageOf(rows, limit, (row) => ({ key: row.position, id: row.id }))
+}
+
+/** Positions are unique: the key alone is the place. */
+function positionOf(cursor: string): string {
+  const { key } = decodeCursor(cursor)
+  if (!/^\d{1,18}$/.test(key)) throw new BadCursor('not a cursor of this list')
+  return key
+}
+
+export async function getDelivery(reader: Reader, tenantId: string, id: string): Promise<DeliveryView | undefined> {
+  const [row] = await reader.run(tenantId, ofTenant(tenantId).where('d.id', '=', id).compile())
+  return row
+}

@@ -1,0 +1,11 @@
+import { apiKeys } from './apiKeys/projection.ts'
+import { channels } from './channels/projection.ts'
+import { contacts } from './contacts/projection.ts'
+import { conversations } from './conversations/projection.ts'
+import { deliveries } from './deliveries/projection.ts'
+import type { Projection } from './engine/projection.ts'
+import { messages } from './messages/projection.ts'
+import { tenants } from './tenants/projection.ts'
+
+/** Every read model there is. */
+export const projections: readonly Projection[] = [tenants, apiKeys, channels, contacts, conversations, messages, deliveries]
