@@ -43,13 +43,6 @@ export const created = (body: unknown, more: Omit<Answer, 'status' | 'body'> = {
 export const accepted = (body: unknown, more: Omit<Answer, 'status' | 'body'> = {}): Answer => ({ status: 202, body, ...more })
 export const noContent = (more: Omit<Answer, 'status' | 'body'> = {}): Answer => ({ status: 204, ...more })
 
-/** The context of a further command of the same request: other command id, same correlation; caused by the request's command. */
-export const step = (context: CommandContext, name: string): CommandContext => ({
-  ...context,
-  commandId: derivedId('step', context.commandId, name),
-  causationId: context.commandId,
-})
-
 /**
  * The fingerprint is part of the id: when a key is used again for something else long after its record was purged, it is a new wish
  * and must not meet the event ids of the old one.

@@ -51,17 +51,25 @@ describe('a channel', () => {
     const off: ChannelCommand = { type: 'disconnect' }
     expect(after(sales, off, { type: 'recordCheck', facts }).state.status).toBe('disconnected')
     expect(after(sales, off, expired).state.status).toBe('disconnected')
-    expect(types(after(sales, off, { type: 'changeCredentials', accessToken: 'EAAG-2', connection: { verified: true, facts } }))).toEqual([
+    expect(types(after(sales, off, { type: 'change', accessToken: 'EAAG-2', connection: { verified: true, facts } }))).toEqual([
       'ChannelCredentialsChanged',
     ])
     expect(after(sales, off, { type: 'connect', verified: true, facts }).state.status).toBe('connected')
   })
   it('is whole again with new credentials', () => {
-    const fresh: ChannelCommand = { type: 'changeCredentials', accessToken: 'EAAG-2', connection: { verified: true, facts } }
+    const fresh: ChannelCommand = { type: 'change', accessToken: 'EAAG-2', connection: { verified: true, facts } }
     expect(types(after(sales, expired, fresh))).toEqual(['ChannelCredentialsChanged', 'ChannelConnected'])
   })
+  it('keeps its connection when only its name or app secret changes', () => {
+    expect(types(after(sales, { type: 'change', name: 'Ventas', appSecret: 's3cret' }))).toEqual(['ChannelRenamed', 'ChannelCredentialsChanged'])
+    expect(types(after(sales, { type: 'change', name: 'Sales' }))).toEqual([])
+  })
+  it('is not degraded by a provider that was merely away', () => {
+    const away: ChannelCommand = { type: 'recordFailedCheck', error: { code: 'provider_unreachable', title: 'Away' }, credentials: false }
+    expect(after(sales, away).state.status).toBe('connected')
+  })
   it('once removed refuses changes but not its removal', () => {
-    expect(after(sales, { type: 'remove' }, { type: 'rename', name: 'x' })).toMatchObject({ refused: 'channel_removed' })
+    expect(after(sales, { type: 'remove' }, { type: 'change', name: 'x' })).toMatchObject({ refused: 'channel_removed' })
     expect(types(after(sales, { type: 'remove' }, { type: 'remove' }))).toEqual([])
   })
   it('that was never added is not there', () => {

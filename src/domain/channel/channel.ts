@@ -19,9 +19,8 @@ export type AddChannel = {
 }
 export type ChannelCommand =
   | AddChannel
-  | { readonly type: 'rename'; readonly name: string }
-  /** With `connection` when the new credentials were checked (or, unverified, when nobody should check them). */
-  | ({ readonly type: 'changeCredentials'; readonly connection: Connection } & Credentials)
+  /** Name, credentials or both. With `connection` when a new token was checked (or, unverified, when nobody should check it). */
+  | ({ readonly type: 'change'; readonly name?: string | undefined; readonly connection?: Connection | undefined } & Credentials)
   | ({ readonly type: 'connect' } & Connection)
   /** What a check found. A channel that was disconnected on purpose stays so, whatever is found. */
   | { readonly type: 'recordCheck'; readonly facts: NumberFacts }
@@ -44,9 +43,19 @@ function add(command: AddChannel, channel: Channel): Decision<ChannelEvent, Chan
   )
 }
 
-function connect({ verified, facts }: Connection, channel: Channel): Decision<ChannelEvent, ChannelRefusal> {
+function connect({ verified, facts }: Connection, channel: Channel): { readonly events: readonly ChannelEvent[] } {
   const same = channel.status === 'connected' && channel.verified === verified && equal(channel.facts, facts)
   return same ? nothing : happened({ type: 'ChannelConnected', verified, facts })
+}
+
+function changed({ name, connection, ...credentials }: Extract<ChannelCommand, { type: 'change' }>, channel: Channel): readonly ChannelEvent[] {
+  const events: ChannelEvent[] = []
+  if (name !== undefined && name !== channel.name) events.push({ type: 'ChannelRenamed', name })
+  const secrets = sealable(credentials)
+  if (Object.keys(secrets).length > 0) events.push({ type: 'ChannelCredentialsChanged', ...secrets })
+  // New credentials do not turn a channel on that was turned off on purpose.
+  if (connection !== undefined && channel.status !== 'disconnected') events.push(...connect(connection, channel).events)
+  return events
 }
 
 const sealable = ({ accessToken, appSecret }: Credentials): { accessToken?: { plain: string }; appSecret?: { plain: string } } => ({
@@ -62,22 +71,15 @@ function decidePresent(
   channel: Channel,
 ): Decision<ChannelEvent, ChannelRefusal> {
   switch (command.type) {
-    case 'rename':
-      return command.name === channel.name ? nothing : happened({ type: 'ChannelRenamed', name: command.name })
-    case 'changeCredentials': {
-      const changed: ChannelEvent = { type: 'ChannelCredentialsChanged', ...sealable(command) }
-      // New credentials do not turn a channel on that was turned off on purpose.
-      if (channel.status === 'disconnected') return happened(changed)
-      const connected = connect(command.connection, channel)
-      return 'events' in connected ? happened(changed, ...connected.events) : connected
-    }
+    case 'change':
+      return { events: changed(command, channel) }
     case 'connect':
       return connect(command, channel)
     case 'recordCheck':
       return channel.status === 'disconnected' ? nothing : connect({ verified: true, facts: command.facts }, channel)
     case 'recordFailedCheck': {
       const { error, credentials } = command
-      const known = channel.status === 'disconnected' || (channel.status === 'degraded' && equal(channel.error ?? {}, error))
+      const known = channel.status === 'disconnected' || equal(channel.error ?? {}, error)
       return known ? nothing : happened({ type: 'ChannelCheckFailed', error, credentials })
     }
     case 'disconnect': {

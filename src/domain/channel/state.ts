@@ -1,7 +1,7 @@
 import type { ChannelError, ChannelEvent, NumberFacts } from './events.ts'
 
 /**
- * added → connected ⇄ degraded, ⇄ disconnected, → removed for good. `degraded`: the last check failed. `abandoned`: removed before it was ever added.
+ * added → connected ⇄ degraded, ⇄ disconnected, → removed for good. `degraded`: the provider refuses the credentials. `abandoned`: removed before it was ever added.
  * The credentials are not kept here: whoever calls the provider opens them from the log (see the directory).
  */
 export type Channel = {
@@ -29,7 +29,8 @@ export function evolve(state: Channel, event: ChannelEvent): Channel {
       return { ...rest, status: 'connected', facts: event.facts, verified: event.verified }
     }
     case 'ChannelCheckFailed':
-      return { ...state, status: 'degraded', error: event.error }
+      // Only refused credentials stop a channel from working; a provider that was away says nothing about it.
+      return { ...state, ...(event.credentials ? { status: 'degraded' as const } : {}), error: event.error }
     case 'ChannelDisconnected':
       return { ...state, status: 'disconnected' }
     case 'ChannelRemoved':
