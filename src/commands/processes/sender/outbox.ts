@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool, QueryResult } from 'pg'
+import type { Logger } from 'pino'
+import type { EventStore } from '../../../domain/kernel/event-store.ts'
+import { start, type Position } from '../../../domain/kernel/position.ts'
+import { checkpointOf, checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../../postgres/lease.ts'
+import { inOneFlight } from '../../../postgres/transaction.ts'
+import { outboxChanges, outboxTypes, type Content, type OutboxChange } from './outbox-changes.ts'
+import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type OutboxRow } from './outbox-table.ts'
+
+export const outboxSubscription = 'outbox'
+
+/** What a commit of the outbox brought: messages that wait for a try, with what they say where it is at hand. */
+export type OutboxNews = { readonly row: OutboxRow; readonly content?: Content }
+
+export type Outbox = {
+  /** Whether this process writes the outbox, and so is told of news at once. */
+  readonly writing: () => boolean
+  /** Whether everything up to a position of the log is in the outbox, whoever writes it. */
+  readonly hasReached: (position: Position) => Promise<boolean>
+  /** Resolves when the signal has ended it. */
+  readonly done: Promise<void>
+}
+
+type Options = {
+  store: EventStore
+  pool: Pool
+  owner: string
+  signal: AbortSignal
+  log: Pick<Logger, 'warn' | 'debug'>
+  onNews: (news: readonly OutboxNews[]) => void
+}
+
+const leaseMs = 10_000
+const lazyMs = 1_000
+
+/**
+ * The log → work.outbox. WAITING (another process writes it) → WRITING → WAITING when the lease is lost; any other trouble ends in WRITING again, from the checkpoint.
+ * Invariant: the rows are those that the events up to the checkpoint make, because both are written in one transaction that begins with the checkpoint.
+ */
+export function runOutbox({ store, pool, owner, signal, log, onNews }: Options): Outbox {
+  let applied: Position | undefined
+
+  async function write(lease: Lease, signal: AbortSignal): Promise<void> {
+    let stored = lease.position
+    let seen = lease.position
+    applied = stored
+    let last: Promise<unknown> = Promise.resolve()
+
+    async function commit(changes: readonly OutboxChange[], to: Position): Promise<void> {
+      if (to <= stored) return
+      const checkpoint = checkpointStatement({ name: lease.name, token: lease.token, from: stored, to })
+      const update = updateStatement(changes)
+      const statements = [checkpoint, update, insertStatement(changes), deleteStatement(changes)].filter((one) => one !== undefined)
+      const results = await inOneFlight(pool, statements)
+      stored = to
+      applied = to
+      const news = [...freshNews(changes), ...(update === undefined ? [] : againNews(results[1]))]
+      if (news.length > 0) onNews(news)
+    }
+    const inTurn = (work: () => Promise<void>): Promise<void> => {
+      const mine = last.then(work)
+      last = mine.catch(() => undefined)
+      return mine
+    }
+
+    const failed = new AbortController()
+    const ended = AbortSignal.any([signal, failed.signal])
+    // A log full of other things moves the checkpoint once a second only, and also when nothing follows: whoever takes over waits for it.
+    const lazily = setInterval(() => {
+      if (seen > stored) inTurn(() => commit([], seen)).catch((error: unknown) => failed.abort(error))
+    }, lazyMs)
+    try {
+      for await (const delivery of store.subscribe({ after: lease.position, filter: { types: outboxTypes }, signal: ended })) {
+        const changes = delivery.kind === 'page' ? outboxChanges(delivery.events) : []
+        if (changes.length > 0) await inTurn(() => commit(changes, delivery.through))
+        seen = delivery.through
+      }
+      if (failed.signal.aborted) throw failed.signal.reason
+    } finally {
+      clearInterval(lazily)
+      applied = undefined
+      await last
+    }
+  }
+
+  async function run(): Promise<void> {
+    const lease = { pool, name: outboxSubscription, owner, ttlMs: leaseMs, signal }
+    await holdLease({ ...lease, onChange: (change, err) => log.debug({ change, err }, 'outbox lease') }, async (lease, held) => {
+      try {
+        await write(lease, held)
+      } catch (error) {
+        if (isLeaseLost(error)) throw error
+        if (held.aborted) return
+        log.warn({ err: error }, 'the outbox was disturbed and starts again from its checkpoint')
+        await sleep(500, undefined, { signal: held }).catch(() => undefined)
+      }
+    })
+  }
+
+  return {
+    writing: () => applied !== undefined,
+    async hasReached(position) {
+      return (applied ?? (await checkpointOf(pool, outboxSubscription)) ?? start) >= position
+    },
+    done: run(),
+  }
+}
+
+function freshNews(changes: readonly OutboxChange[]): OutboxNews[] {
+  return changes.flatMap((change) => {
+    const row = change.gone === undefined && change.state === 'queued' ? rowOfNew(change) : undefined
+    return row === undefined || change.queued === undefined ? [] : [{ row, content: change.queued }]
+  })
+}
+
+const againNews = (result: QueryResult | undefined): OutboxNews[] =>
+  ((result?.rows ?? []) as Parameters<typeof outboxRow>[0][]).map((row) => ({ row: outboxRow(row) }))
