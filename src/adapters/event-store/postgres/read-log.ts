@@ -1,0 +1,141 @@
+import type { Pool } from 'pg'
+import type { EventMeta, RecordedEvent } from '../../../domain/kernel/envelope.ts'
+import { StoreUnavailable, type LogFilter } from '../../../domain/kernel/event-store.ts'
+import { positionOf } from '../../../domain/kernel/position.ts'
+import type { Category, StreamRef } from '../../../domain/kernel/stream.ts'
+import { streamIdOf } from '../prepared.ts'
+import { failureOf } from './failure.ts'
+
+/** Events in order and how far was looked; `weight` is about how many bytes they are. */
+export type Page = { readonly events: readonly RecordedEvent[]; readonly through: number; readonly weight: number }
+
+/** The dense numbering has a hole: an event is missing from the log. Nothing that reads it may go on as if it were whole. */
+export class LogHole extends Error {
+  override readonly name = 'LogHole'
+}
+
+type Row = readonly (string | null)[]
+
+const rawText = { getTypeParser: () => (text: string | Buffer) => text }
+const columns =
+  "e.position, round(date_part('epoch', e.recorded_at) * 1000), e.tenant_id, e.stream_id, e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata"
+const body = { with: ', a.body', without: '' }
+// recorded_at is in the join so that only the partition of that month is asked.
+const joined = {
+  with: 'left join es.attachments a on a.tenant_id = e.tenant_id and a.position = e.position and a.recorded_at = e.recorded_at',
+  without: '',
+}
+const attached = (attachments: boolean): 'with' | 'without' => (attachments ? 'with' : 'without')
+
+/** How far one statement looks for events of a filter: rare ones must not turn it into a scan of the whole log. */
+const windowSize = 50_000
+
+/** The next events of the log. With a filter, at most one window of it is looked at: no events does not mean the tip, `through` says how far it came. */
+export async function readPage(
+  pool: Pool,
+  { after, filter, limit, attachments }: { after: number; filter: LogFilter; limit: number; attachments: boolean },
+): Promise<Page> {
+  return filter.types === undefined && filter.tenantId === undefined
+    ? readEverything(pool, after, limit, attachments)
+    : readFiltered(pool, { after, filter, limit, attachments })
+}
+
+async function readEverything(pool: Pool, after: number, limit: number, attachments: boolean): Promise<Page> {
+  const kind = attached(attachments)
+  const rows = await query(
+    pool,
+    `select ${columns}${body[kind]} from es.events e ${joined[kind]} where e.position > $1 order by e.position limit $2`,
+    [after, limit],
+  )
+  const last = rows.at(-1)?.[0]
+  const through = last === undefined || last === null ? after : Number(last)
+  // Positions have no gaps and nothing commits behind what is visible: n rows end n positions on, or something was lost.
+  if (through !== after + rows.length)
+    throw new LogHole(`the log has a hole between the positions ${after} and ${through}: ${rows.length} events are there`)
+  return pageOf(rows, through)
+}
+
+async function readFiltered(
+  pool: Pool,
+  { after, filter, limit, attachments }: { after: number; filter: LogFilter; limit: number; attachments: boolean },
+): Promise<Page> {
+  const kind = attached(attachments)
+  const values: unknown[] = [after, limit]
+  const conditions: string[] = []
+  if (filter.types !== undefined) conditions.push(`and e.type = any($${values.push(filter.types)})`)
+  if (filter.tenantId !== undefined) conditions.push(`and e.tenant_id = $${values.push(filter.tenantId)}`)
+  // The tip comes from the same snapshot: what is not among the rows was not there when the window was looked at.
+  const rows = await query(
+    pool,
+    `select f.*, tip.position from (select coalesce(max(position), 0) as position from es.events) tip
+     left join lateral (
+       select ${columns}${body[kind]} from es.events e ${joined[kind]}
+       where e.position > $1 and e.position <= $1 + ${windowSize} ${conditions.join(' ')} order by e.position limit $2
+     ) f on true order by f.position`,
+    values,
+  )
+  const tip = Number(rows[0]?.at(-1) ?? 0)
+  const found = rows.filter((row) => row[0] !== null)
+  const last = found.at(-1)?.[0]
+  return pageOf(found, found.length === limit ? Number(last) : Math.max(after, Math.min(tip, after + windowSize)))
+}
+
+const streamPage = 500
+const latestVersion = 2_147_483_647
+
+/** A stream's events, page by page. */
+export async function* readStreamPages(
+  pool: Pool,
+  stream: StreamRef,
+  { after = 0, upTo = latestVersion, asOf, attachments = false }: { after?: number; upTo?: number; asOf?: Date; attachments?: boolean },
+): AsyncGenerator<readonly RecordedEvent[]> {
+  const kind = attached(attachments)
+  const text = `select ${columns}${body[kind]} from es.events e ${joined[kind]}
+    where e.tenant_id = $1 and e.stream_id = $2 and e.version > $3 and e.version <= $4 and e.recorded_at <= $5 order by e.version limit ${streamPage}`
+  for (let version = after; version < upTo;) {
+    const values = [stream.tenantId, streamIdOf(stream), version, Math.min(upTo, latestVersion), asOf?.toISOString() ?? 'infinity']
+    const { events } = pageOf(await query(pool, text, values, `es.stream ${kind}`), 0)
+    if (events.length > 0) yield events
+    if (events.length < streamPage) return
+    version += streamPage
+  }
+}
+
+export async function readHead(pool: Pool): Promise<{ position: number; recordedAt: Date | undefined }> {
+  const text = "select position, round(date_part('epoch', recorded_at) * 1000) from es.events order by position desc limit 1"
+  const [row] = await query(pool, text, [], 'es.head')
+  return row === undefined ? { position: 0, recordedAt: undefined } : { position: Number(row[0]), recordedAt: new Date(Number(row[1])) }
+}
+
+async function query(pool: Pool, text: string, values: readonly unknown[], name?: string): Promise<readonly Row[]> {
+  try {
+    const { rows } = await pool.query({ text, values: [...values], rowMode: 'array', types: rawText, ...(name === undefined ? {} : { name }) })
+    return rows as Row[]
+  } catch (error) {
+    if (failureOf(error) === 'refused') throw error
+    throw new StoreUnavailable('connection', 'the event store cannot be reached', 2, { cause: error })
+  }
+}
+
+function pageOf(rows: readonly Row[], through: number): Page {
+  let weight = 0
+  const events = rows.map((row): RecordedEvent => {
+    const [position, recordedMs, tenantId, streamId, version, id, type, schemaVersion, data, metadata, attachment] = row as readonly string[]
+    weight += (data?.length ?? 0) + (metadata?.length ?? 0) + (attachment?.length ?? 0) / 2 + 150
+    const dash = streamId?.indexOf('-') ?? 0
+    return {
+      id: id ?? '',
+      type: type ?? '',
+      schemaVersion: Number(schemaVersion),
+      data: JSON.parse(data ?? '{}') as Record<string, unknown>,
+      meta: JSON.parse(metadata ?? '{}') as EventMeta,
+      stream: { tenantId: tenantId ?? '', category: (streamId ?? '').slice(0, dash) as Category, id: (streamId ?? '').slice(dash + 1) },
+      version: Number(version),
+      position: positionOf(position ?? ''),
+      recordedAt: new Date(Number(recordedMs)),
+      // bytea as text: \x and hex digits. Absent for an event without one, and after retention.
+      ...(typeof attachment === 'string' && attachment.startsWith('\\x') ? { attachment: Buffer.from(attachment.slice(2), 'hex') } : {}),
+    }
+  })
+  return { events, through, weight }
+}

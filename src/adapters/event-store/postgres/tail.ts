@@ -1,0 +1,205 @@
+import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
+import type { LogFilter } from '../../../domain/kernel/event-store.ts'
+import { matches } from '../filter.ts'
+import type { CommitObserver } from './group-commit.ts'
+import { LogHole, type Page } from './read-log.ts'
+
+export type TailLimits = { readonly events: number; readonly bytes: number }
+
+/** The end of the log in memory, in position order: a ring of the last events, shared by all subscribers of this process. */
+export type Tail = CommitObserver & {
+  /** From here on, what is committed is kept: the log ended at `at`, read after `expectBlocks`. */
+  readonly open: (at: number) => void
+  /** Opening: blocks that are committed while the head is being read are not lost. */
+  readonly expectBlocks: () => void
+  readonly close: () => void
+  /** Everything up to here has been in the ring. */
+  readonly head: () => number
+  /** Somebody's commit was heard of: the log reaches at least to this position. */
+  readonly heard: (position: number) => void
+  /** True when nothing is known of that is not in the ring yet. */
+  readonly complete: () => boolean
+  /** Events after a position that match; undefined when the ring does not reach back that far. @throws LogHole when the tail met one. */
+  readonly read: (after: number, filter: LogFilter, limit: number) => { events: readonly RecordedEvent[]; through: number } | undefined
+  /** Resolves when there may be something after the position, and when the signal says stop. */
+  readonly changed: (after: number, signal: AbortSignal) => Promise<void>
+}
+
+type Block = { readonly events: readonly RecordedEvent[]; readonly weight: number }
+
+const fillPage = 1_000
+const refillMs = 250
+/** How many events one read looks through for matches before it hands on what it has. */
+const scanned = 10_000
+
+/**
+ * CLOSED → OPENING → OPEN(head) → CLOSED. `committed` brings the blocks of this process, `heard` tells of everybody's.
+ * Two lanes may be answered in another order than they committed, so a block waits until the one before it is there. When nobody in flight can bring that
+ * one any more, another process has written it (or an answer got lost), and it is read from the database.
+ * Invariant: the ring holds consecutive positions up to `head`, each of them was added once.
+ */
+export function createTail(fetch: (after: number, limit: number) => Promise<Page>, limits: TailLimits): Tail {
+  let state: 'closed' | 'opening' | 'open' = 'closed'
+  let session = 0
+  let head = 0
+  let known = 0
+  let hole: LogHole | undefined
+  let ring: (RecordedEvent | undefined)[] = []
+  let weights: number[] = []
+  let oldest = 1 // the position that the ring begins with; head + 1 when it is empty
+  let bytes = 0
+  const early = new Map<number, Block>() // by the position before the block
+  const inFlight = new Set<number>()
+  let batches = 0
+  /** Batches that were in flight when something was seen to be missing: one of them may be it. */
+  let suspects: Set<number> | undefined
+  let filling = false
+  let waiting = new Set<() => void>()
+
+  function wake(): void {
+    const woken = waiting
+    waiting = new Set()
+    for (const resolve of woken) resolve()
+  }
+
+  function dropOldest(): void {
+    const slot = oldest % limits.events
+    bytes -= weights[slot] ?? 0
+    ring[slot] = undefined
+    oldest++
+  }
+
+  function add(events: readonly RecordedEvent[], weightEach: number): void {
+    for (const event of events) {
+      if (head - oldest + 1 >= limits.events) dropOldest()
+      head++
+      ring[head % limits.events] = event
+      weights[head % limits.events] = weightEach
+      bytes += weightEach
+    }
+    while (bytes > limits.bytes && oldest <= head) dropOldest()
+    known = Math.max(known, head)
+  }
+
+  /** Adds what fits on, and asks for what is missing once nobody in flight can bring it. */
+  function advance(): void {
+    if (state !== 'open') return
+    const before = head
+    for (let grown = true; grown;) {
+      grown = false
+      for (const [start, { events, weight }] of early) {
+        if (start > head) continue
+        early.delete(start)
+        add(events.slice(head - start), weight / events.length)
+        grown = true
+      }
+    }
+    if (head > before) wake()
+    if (head >= known) suspects = undefined
+    else {
+      suspects ??= new Set(inFlight)
+      if (suspects.size === 0) void fill()
+    }
+  }
+
+  async function fill(): Promise<void> {
+    if (filling || hole !== undefined) return
+    filling = true
+    const mine = session
+    try {
+      const page = await fetch(head, fillPage)
+      if (mine !== session) return
+      add(page.events.slice(head - (page.through - page.events.length)), page.weight / page.events.length)
+      // Heard of and not there: the NOTIFY was none of ours. What waits in memory is proof, hearsay is not.
+      if (page.events.length === 0) known = Math.max(head, ...[...early].map(([start, { events }]) => start + events.length))
+      suspects = undefined
+      wake()
+    } catch (error) {
+      if (mine === session && error instanceof LogHole) {
+        hole = error
+        wake()
+      }
+      await new Promise((resolve) => setTimeout(resolve, refillMs).unref())
+    } finally {
+      filling = false
+      advance()
+    }
+  }
+
+  return {
+    began() {
+      inFlight.add(++batches)
+      return batches
+    },
+    committed(events, weight) {
+      const [first] = events
+      if (first === undefined || state === 'closed') return
+      early.set(Number(first.position) - 1, { events, weight })
+      known = Math.max(known, Number(first.position) - 1 + events.length)
+      advance()
+    },
+    ended(batch) {
+      inFlight.delete(batch)
+      suspects?.delete(batch)
+      if (suspects?.size === 0) advance()
+    },
+    expectBlocks() {
+      state = 'opening'
+    },
+    open(at) {
+      state = 'open'
+      session++
+      head = at
+      known = Math.max(known, at)
+      oldest = at + 1
+      for (const [start, { events }] of early) if (start + events.length <= at) early.delete(start)
+      advance()
+    },
+    close() {
+      state = 'closed'
+      session++
+      head = 0
+      known = 0
+      hole = undefined
+      ring = []
+      weights = []
+      bytes = 0
+      suspects = undefined
+      early.clear()
+      wake()
+    },
+    head: () => head,
+    heard(position) {
+      if (state === 'closed' || position <= known) return
+      known = position
+      advance()
+    },
+    complete: () => head >= known,
+    read(after, filter, limit) {
+      if (hole !== undefined) throw hole
+      if (after + 1 < oldest) return undefined
+      const events: RecordedEvent[] = []
+      let through = after
+      const end = Math.min(head, after + Math.max(limit, scanned))
+      while (through < end && events.length < limit) {
+        through++
+        const event = ring[through % limits.events]
+        if (event === undefined) throw new LogHole(`position ${through} is missing from the tail`)
+        if (matches(filter, event)) events.push(event)
+      }
+      return { events, through }
+    },
+    changed(after, signal) {
+      if (signal.aborted || head > after || hole !== undefined || state === 'closed') return Promise.resolve()
+      return new Promise((resolve) => {
+        const done = (): void => {
+          signal.removeEventListener('abort', done)
+          waiting.delete(done)
+          resolve()
+        }
+        signal.addEventListener('abort', done)
+        waiting.add(done)
+      })
+    },
+  }
+}
