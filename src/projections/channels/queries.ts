@@ -1,18 +1,18 @@
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
-import { composer, type Reader } from '../engine/reader.ts'
+import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { channels, type ChannelFailure, type ChannelRow } from './projection.ts'
 
 export type ChannelView = Read<ChannelRow, { readonly lastError: ChannelFailure | null }>
 
-const db = composer<{ 'rm_channels.channels': ReadTable<ChannelView> }>()
+const db = queryBuilder<{ 'rm_channels.channels': ReadTable<ChannelView> }>()
 
 const ofTenant = (tenantId: string) =>
   db.selectFrom('rm_channels.channels as c').where('c.tenant_id', '=', tenantId).select(selection<ChannelView, 'c'>(channels.table, 'c'))
 
 /** Oldest first, as they were added. @throws BadCursor */
 export async function listChannels(
-  reader: Reader,
+  queries: TenantQueries,
   tenantId: string,
   { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Promise<Page<ChannelView>> {
@@ -22,18 +22,18 @@ export async function listChannels(
     .limit(limit + 1)
   if (cursor !== undefined) {
     const after = momentOf(cursor)
-    query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('c.created_at', 'c.id'), '>', tuple(after.at, after.id)))
+    query = query.where((eb) => eb(eb.refTuple('c.created_at', 'c.id'), '>', eb.tuple(after.at, after.id)))
   }
-  const rows = await reader.run(tenantId, query.compile())
+  const rows = await queries.run(tenantId, query.compile())
   return pageOf(rows, limit, (row) => ({ key: row.createdAt.toISOString(), id: row.id }))
 }
 
-export async function getChannel(reader: Reader, tenantId: string, id: string): Promise<ChannelView | undefined> {
-  const [row] = await getChannels(reader, tenantId, [id])
+export async function getChannel(queries: TenantQueries, tenantId: string, id: string): Promise<ChannelView | undefined> {
+  const [row] = await getChannels(queries, tenantId, [id])
   return row
 }
 
 /** Those of the ids that exist, in no order. */
-export async function getChannels(reader: Reader, tenantId: string, ids: readonly string[]): Promise<readonly ChannelView[]> {
-  return ids.length === 0 ? [] : reader.run(tenantId, ofTenant(tenantId).where('c.id', 'in', ids).compile())
+export async function getChannels(queries: TenantQueries, tenantId: string, ids: readonly string[]): Promise<readonly ChannelView[]> {
+  return ids.length === 0 ? [] : queries.run(tenantId, ofTenant(tenantId).where('c.id', 'in', ids).compile())
 }

@@ -1,19 +1,19 @@
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
-import { composer, type Reader } from '../engine/reader.ts'
+import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { contacts, type ContactRow, type SealedIdentity } from './projection.ts'
 
 /** Sealed: the name for (id, nameEventId, `name`), each identity for (id, its eventId, `value`). */
 export type ContactView = Read<ContactRow, { readonly identities: readonly SealedIdentity[] }>
 
-const db = composer<{ 'rm_contacts.contacts': ReadTable<ContactView> }>()
+const db = queryBuilder<{ 'rm_contacts.contacts': ReadTable<ContactView> }>()
 
 const ofTenant = (tenantId: string) =>
   db.selectFrom('rm_contacts.contacts as c').where('c.tenant_id', '=', tenantId).select(selection<ContactView, 'c'>(contacts.table, 'c'))
 
 /** Newest first. @throws BadCursor */
 export async function listContacts(
-  reader: Reader,
+  queries: TenantQueries,
   tenantId: string,
   { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Promise<Page<ContactView>> {
@@ -23,18 +23,18 @@ export async function listContacts(
     .limit(limit + 1)
   if (cursor !== undefined) {
     const after = momentOf(cursor)
-    query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('c.created_at', 'c.id'), '<', tuple(after.at, after.id)))
+    query = query.where((eb) => eb(eb.refTuple('c.created_at', 'c.id'), '<', eb.tuple(after.at, after.id)))
   }
-  const rows = await reader.run(tenantId, query.compile())
+  const rows = await queries.run(tenantId, query.compile())
   return pageOf(rows, limit, (row) => ({ key: row.createdAt.toISOString(), id: row.id }))
 }
 
-export async function getContact(reader: Reader, tenantId: string, id: string): Promise<ContactView | undefined> {
-  const [row] = await getContacts(reader, tenantId, [id])
+export async function getContact(queries: TenantQueries, tenantId: string, id: string): Promise<ContactView | undefined> {
+  const [row] = await getContacts(queries, tenantId, [id])
   return row
 }
 
 /** Those of the ids that exist, in no order. */
-export async function getContacts(reader: Reader, tenantId: string, ids: readonly string[]): Promise<readonly ContactView[]> {
-  return ids.length === 0 ? [] : reader.run(tenantId, ofTenant(tenantId).where('c.id', 'in', ids).compile())
+export async function getContacts(queries: TenantQueries, tenantId: string, ids: readonly string[]): Promise<readonly ContactView[]> {
+  return ids.length === 0 ? [] : queries.run(tenantId, ofTenant(tenantId).where('c.id', 'in', ids).compile())
 }

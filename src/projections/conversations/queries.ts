@@ -2,7 +2,7 @@ import type { SealedIdentity } from '../contacts/projection.ts'
 import type { ContactView } from '../contacts/queries.ts'
 import { selection, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
-import { composer, type Reader } from '../engine/reader.ts'
+import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { conversations, type ConversationRow } from './projection.ts'
 
 /**
@@ -24,7 +24,7 @@ export type ConversationFilter = {
   readonly limit: number
 }
 
-const db = composer<{
+const db = queryBuilder<{
   'rm_conversations.conversations': ReadTable<ConversationRow>
   'rm_contacts.contacts': ReadTable<ContactView>
 }>()
@@ -50,23 +50,23 @@ export function conversationsQuery(tenantId: string, { status, channelId, unread
   if (updatedSince !== undefined) query = query.where('v.updated_at', '>=', updatedSince)
   if (cursor !== undefined) {
     const after = momentOf(cursor)
-    query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('v.last_activity_at', 'v.id'), '<', tuple(after.at, after.id)))
+    query = query.where((eb) => eb(eb.refTuple('v.last_activity_at', 'v.id'), '<', eb.tuple(after.at, after.id)))
   }
   return query.compile()
 }
 
 /** Newest activity first. A conversation that gets a message while somebody pages moves to the front and may be seen twice, never missed. @throws BadCursor */
-export async function listConversations(reader: Reader, tenantId: string, filter: ConversationFilter): Promise<Page<ConversationView>> {
-  const rows = await reader.run(tenantId, conversationsQuery(tenantId, filter))
+export async function listConversations(queries: TenantQueries, tenantId: string, filter: ConversationFilter): Promise<Page<ConversationView>> {
+  const rows = await queries.run(tenantId, conversationsQuery(tenantId, filter))
   return pageOf(rows, filter.limit, (row) => ({ key: row.lastActivityAt.toISOString(), id: row.id }))
 }
 
-export async function getConversation(reader: Reader, tenantId: string, id: string): Promise<ConversationView | undefined> {
-  const [row] = await getConversations(reader, tenantId, [id])
+export async function getConversation(queries: TenantQueries, tenantId: string, id: string): Promise<ConversationView | undefined> {
+  const [row] = await getConversations(queries, tenantId, [id])
   return row
 }
 
 /** Those of the ids that exist, in no order. */
-export async function getConversations(reader: Reader, tenantId: string, ids: readonly string[]): Promise<readonly ConversationView[]> {
-  return ids.length === 0 ? [] : reader.run(tenantId, ofTenant(tenantId).where('v.id', 'in', ids).compile())
+export async function getConversations(queries: TenantQueries, tenantId: string, ids: readonly string[]): Promise<readonly ConversationView[]> {
+  return ids.length === 0 ? [] : queries.run(tenantId, ofTenant(tenantId).where('v.id', 'in', ids).compile())
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { BadCursor, decodeCursor, pageOf, type Page } from '../engine/page.ts'
-import { composer, type Reader } from '../engine/reader.ts'
+import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { deliveries, type DeliveryFailure, type DeliveryRow } from './projection.ts'
 
 export const deliveryStates = ['received', 'processed', 'parked', 'failed'] as const
@@ -24,7 +24,7 @@ export type DeliveryFilter = { readonly state?: DeliveryState | undefined; reado
 /** The subscription whose checkpoint says how far deliveries were worked through. */
 const intake = 'intake'
 
-const db = composer<{
+const db = queryBuilder<{
   'rm_deliveries.deliveries': ReadTable<DeliveryColumns>
   'es.checkpoints': { name: string; position: string }
 }>()
@@ -48,7 +48,11 @@ const ofTenant = (tenantId: string) =>
     )
 
 /** Newest first. @throws BadCursor */
-export async function listDeliveries(reader: Reader, tenantId: string, { state, cursor, limit }: DeliveryFilter): Promise<Page<DeliveryView>> {
+export async function listDeliveries(
+  queries: TenantQueries,
+  tenantId: string,
+  { state, cursor, limit }: DeliveryFilter,
+): Promise<Page<DeliveryView>> {
   let query = ofTenant(tenantId)
     .orderBy('d.position', 'desc')
     .limit(limit + 1)
@@ -58,7 +62,7 @@ export async function listDeliveries(reader: Reader, tenantId: string, { state, 
     query = query.where(sql<boolean>`(d.state = 'processed' or d.state = 'received' and d.position <= coalesce((${passed()}), 0))`)
   }
   if (cursor !== undefined) query = query.where('d.position', '<', positionOf(cursor))
-  const rows = await reader.run(tenantId, query.compile())
+  const rows = await queries.run(tenantId, query.compile())
   return pageOf(rows, limit, (row) => ({ key: row.position, id: row.id }))
 }
 
@@ -69,7 +73,7 @@ function positionOf(cursor: string): string {
   return key
 }
 
-export async function getDelivery(reader: Reader, tenantId: string, id: string): Promise<DeliveryView | undefined> {
-  const [row] = await reader.run(tenantId, ofTenant(tenantId).where('d.id', '=', id).compile())
+export async function getDelivery(queries: TenantQueries, tenantId: string, id: string): Promise<DeliveryView | undefined> {
+  const [row] = await queries.run(tenantId, ofTenant(tenantId).where('d.id', '=', id).compile())
   return row
 }

@@ -1,7 +1,7 @@
 import type { MessageError, Sender } from '../../domain/conversation/events.ts'
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { BadCursor } from '../engine/page.ts'
-import { composer, type Reader } from '../engine/reader.ts'
+import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { messages, type MessageRow, type StatusEntry } from './projection.ts'
 
 type MessageColumns = Read<
@@ -24,7 +24,7 @@ export type ThreadFilter = {
 /** `next` is the id to go on from in the same direction; undefined at the end. */
 export type Thread = { readonly rows: readonly MessageView[]; readonly next: string | undefined }
 
-const db = composer<{ 'rm_messages.messages': ReadTable<MessageColumns> }>()
+const db = queryBuilder<{ 'rm_messages.messages': ReadTable<MessageColumns> }>()
 
 const ofTenant = (tenantId: string) =>
   db
@@ -56,9 +56,13 @@ export function threadQuery(
 }
 
 /** A conversation's messages, newest first in every case. @throws BadCursor when `before` or `after` is no message of this conversation. */
-export async function listMessages(reader: Reader, tenantId: string, { conversationId, before, after, limit }: ThreadFilter): Promise<Thread> {
-  const positions = await positionsOf(reader, tenantId, conversationId, [before, after])
-  const found = await reader.run(
+export async function listMessages(
+  queries: TenantQueries,
+  tenantId: string,
+  { conversationId, before, after, limit }: ThreadFilter,
+): Promise<Thread> {
+  const positions = await positionsOf(queries, tenantId, conversationId, [before, after])
+  const found = await queries.run(
     tenantId,
     threadQuery(tenantId, {
       conversationId,
@@ -73,7 +77,7 @@ export async function listMessages(reader: Reader, tenantId: string, { conversat
 }
 
 async function positionsOf(
-  reader: Reader,
+  queries: TenantQueries,
   tenantId: string,
   conversationId: string,
   anchors: readonly (string | undefined)[],
@@ -86,23 +90,23 @@ async function positionsOf(
     .where('m.id', 'in', ids)
     .where('m.conversation_id', '=', conversationId)
     .select(['m.id', 'm.position'])
-  const rows = await reader.run(tenantId, query.compile())
+  const rows = await queries.run(tenantId, query.compile())
   if (rows.length < new Set(ids).size) throw new BadCursor('not a message of this conversation')
   return new Map(rows.map(({ id, position }) => [id, position]))
 }
 
-export async function getMessage(reader: Reader, tenantId: string, id: string): Promise<MessageView | undefined> {
-  const [row] = await getMessages(reader, tenantId, [id])
+export async function getMessage(queries: TenantQueries, tenantId: string, id: string): Promise<MessageView | undefined> {
+  const [row] = await getMessages(queries, tenantId, [id])
   return row
 }
 
 /** Those of the ids that exist, in no order. */
-export async function getMessages(reader: Reader, tenantId: string, ids: readonly string[]): Promise<readonly MessageView[]> {
-  return ids.length === 0 ? [] : reader.run(tenantId, ofTenant(tenantId).where('m.id', 'in', ids).compile())
+export async function getMessages(queries: TenantQueries, tenantId: string, ids: readonly string[]): Promise<readonly MessageView[]> {
+  return ids.length === 0 ? [] : queries.run(tenantId, ofTenant(tenantId).where('m.id', 'in', ids).compile())
 }
 
 /** The message that the provider knows by this id. */
-export async function getMessageByProviderId(reader: Reader, tenantId: string, providerId: string): Promise<MessageView | undefined> {
-  const [row] = await reader.run(tenantId, ofTenant(tenantId).where('m.provider_id', '=', providerId).limit(1).compile())
+export async function getMessageByProviderId(queries: TenantQueries, tenantId: string, providerId: string): Promise<MessageView | undefined> {
+  const [row] = await queries.run(tenantId, ofTenant(tenantId).where('m.provider_id', '=', providerId).limit(1).compile())
   return row
 }

@@ -1,22 +1,23 @@
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
-import { composer, type OperatorReader, type Reader } from '../engine/reader.ts'
+import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
+import type { OperatorQueries } from '../engine/operator.ts'
 import { tenants, type TenantRow } from './projection.ts'
 
 export type TenantView = Read<TenantRow, { readonly settings: Readonly<Record<string, unknown>> }>
 
-const db = composer<{ 'rm_tenants.tenants': ReadTable<TenantView> }>()
+const db = queryBuilder<{ 'rm_tenants.tenants': ReadTable<TenantView> }>()
 const all = () => db.selectFrom('rm_tenants.tenants as t').select(selection<TenantView, 't'>(tenants.table, 't'))
 
 /** A tenant as it sees itself. */
-export async function getTenant(reader: Reader, tenantId: string): Promise<TenantView | undefined> {
-  const [row] = await reader.run(tenantId, all().where('t.tenant_id', '=', tenantId).compile())
+export async function getTenant(queries: TenantQueries, tenantId: string): Promise<TenantView | undefined> {
+  const [row] = await queries.run(tenantId, all().where('t.tenant_id', '=', tenantId).compile())
   return row
 }
 
 /** All tenants, oldest first; for the operator. @throws BadCursor */
 export async function listTenants(
-  reader: OperatorReader,
+  queries: OperatorQueries,
   { status, cursor, limit }: { status?: string | undefined; cursor?: string | undefined; limit: number },
 ): Promise<Page<TenantView>> {
   let query = all()
@@ -26,8 +27,8 @@ export async function listTenants(
   if (status !== undefined) query = query.where('t.status', '=', status)
   if (cursor !== undefined) {
     const after = momentOf(cursor)
-    query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('t.created_at', 't.id'), '>', tuple(after.at, after.id)))
+    query = query.where((eb) => eb(eb.refTuple('t.created_at', 't.id'), '>', eb.tuple(after.at, after.id)))
   }
-  const rows = await reader.runAcross(query.compile())
+  const rows = await queries.runAcross(query.compile())
   return pageOf(rows, limit, (row) => ({ key: row.createdAt.toISOString(), id: row.id }))
 }
