@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import express, { type NextFunction } from 'express'
+import { nestsDeeperThan } from '../webhooks/json-depth.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from './principal.ts'
 import { problem } from './problem.ts'
 
@@ -23,7 +24,7 @@ export function jsonBody(limit: number, optional: boolean): HttpHandler {
     verify(req, _res, bytes, encoding) {
       if (encoding !== 'utf-8' && encoding !== 'utf8') throw problem('unsupported_media_type', 'JSON is sent in UTF-8.')
       if (!isUtf8(bytes)) throw problem('malformed_json', 'The body is not valid UTF-8.')
-      if (depthOf(bytes) > deepest) throw problem('malformed_json', `The body is nested deeper than ${deepest} levels.`)
+      if (nestsDeeperThan(bytes, deepest)) throw problem('malformed_json', `The body is nested deeper than ${deepest} levels.`)
       hashes.set(req, createHash('sha256').update(bytes).digest('hex'))
     },
   })
@@ -37,26 +38,4 @@ export function jsonBody(limit: number, optional: boolean): HttpHandler {
     if (req.is(['application/json', 'application/*+json']) === false) throw problem('unsupported_media_type')
     parse(req, res, next)
   }
-}
-
-const quote = 0x22
-const backslash = 0x5c
-const opens = (byte: number): boolean => byte === 0x5b || byte === 0x7b
-const closes = (byte: number): boolean => byte === 0x5d || byte === 0x7d
-
-/** How deep brackets nest outside of strings, in one pass. */
-export function depthOf(bytes: Uint8Array): number {
-  let depth = 0
-  let most = 0
-  let inString = false
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index] ?? 0
-    if (inString) {
-      if (byte === backslash) index++
-      else if (byte === quote) inString = false
-    } else if (byte === quote) inString = true
-    else if (opens(byte)) most = Math.max(most, ++depth)
-    else if (closes(byte)) depth--
-  }
-  return most
 }

@@ -1,8 +1,10 @@
 import type { NextFunction } from 'express'
 import { ZodError } from 'zod'
 import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
+import { BadCursor } from '../../projections/engine/page.ts'
 import { give, keptProblem } from './answering.ts'
 import { fieldErrors } from './field-errors.ts'
+import { badCursor } from './paging.ts'
 import type { HttpRequest, HttpResponse } from './principal.ts'
 import { problem, Problem } from './problem.ts'
 
@@ -13,6 +15,7 @@ const databaseAway = /^(08\w{3}|53\w{3}|57P0\w|ECONNREFUSED|ECONNRESET|EPIPE|ETI
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof ZodError) return problem('invalid_request', { errors: fieldErrors(error) })
+  if (error instanceof BadCursor) return badCursor()
   if (error instanceof StoreUnavailable) return problem('unavailable', { retryAfterSeconds: error.retryAfterSeconds })
   const { type, status, code, message } = error as { type?: unknown; status?: unknown; code?: unknown; message?: unknown }
   if (type === 'entity.parse.failed') return problem('malformed_json')

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { problem } from './problem.ts'
+import type { Page } from '../../projections/engine/page.ts'
+import { problem, type Problem } from './problem.ts'
 
 const digits = z
   .string()
@@ -15,10 +16,16 @@ export const paging = {
 /** `?flag=true|false` as a boolean. */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 
-/** A list's answer. */
+/** A list's schema. */
 export const pageOf = <T extends z.ZodType>(item: T): z.ZodObject<{ data: z.ZodArray<T>; next_cursor: z.ZodNullable<z.ZodString> }> =>
   z.object({ data: z.array(item), next_cursor: z.string().nullable() })
 
-/** For queries that decode a cursor themselves and found nothing in it. */
-export const badCursor = (): Error =>
+/** What a cursor that was not made by this list is answered with. */
+export const badCursor = (): Problem =>
   problem('invalid_request', { errors: [{ path: 'query.cursor', code: 'invalid_cursor', message: 'is not a cursor of this list' }] })
+
+/** A page of rows as a list's answer. */
+export const listBody = <Row, T>({ rows, nextCursor }: Page<Row>, render: (row: Row) => T): { data: T[]; next_cursor: string | null } => ({
+  data: rows.map(render),
+  next_cursor: nextCursor ?? null,
+})

@@ -3,14 +3,18 @@ import type { ProblemCode } from './codes.ts'
 import { problem } from './problem.ts'
 
 type Settled = { readonly position: Position }
-type Unsettled = { readonly refused: ProblemCode } | { readonly stale: { readonly version: number } } | { readonly missing: true }
+type Refused = { readonly refused: ProblemCode; readonly detail?: string; readonly providerError?: unknown }
+type Unsettled = Refused | { readonly stale: { readonly version: number } } | { readonly missing: true }
 
 /**
  * The good part of a command's outcome; a refusal becomes its problem, a stale version 412, a missing one 404.
  * Typed by the table of codes: a refusal that has no documented code does not compile.
  */
 export function settled<T extends Settled | Unsettled>(outcome: T): Extract<T, Settled> {
-  if ('refused' in outcome) throw problem(outcome.refused)
+  if ('refused' in outcome) {
+    const { refused, detail, providerError } = outcome
+    throw problem(refused, { ...(detail === undefined ? {} : { detail }), ...(providerError === undefined ? {} : { providerError }) })
+  }
   if ('stale' in outcome) throw problem('precondition_failed', { headers: { ETag: `"${outcome.stale.version}"` } })
   if ('missing' in outcome) throw problem('not_found')
   return outcome as Extract<T, Settled>
