@@ -25,7 +25,7 @@ export const message = z
     content: z
       .record(z.string(), z.json())
       .nullable()
-      .meta({ description: "Meta's object under the name of its type, e.g. `{\"text\":{\"body\":\"…\"}}`; null when it was erased" }),
+      .meta({ description: 'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`; null when it was erased' }),
     erased: z.literal(true).optional().meta({ description: "The contact's personal data was erased on purpose" }),
     media: z
       .object({

@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { outgoingBody, outgoingContent } from './outgoing.ts'
 
-const meta = (body: unknown) => outgoingBody.meta.safeParse(body)
+const schema = outgoingBody({})
+const meta = (body: unknown) => schema.safeParse(body)
 const problems = (body: unknown) => meta(body).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
 
 describe('a message to be sent', () => {
   it('may be given short, as nothing but its text', () => {
-    expect(outgoingContent(outgoingBody.short.parse({ text: 'Hola' }))).toEqual({ type: 'text', object: { body: 'Hola' } })
+    expect(outgoingContent(schema.parse({ text: 'Hola' }))).toEqual({ type: 'text', object: { body: 'Hola' } })
   })
   it("may be Meta's own body, with the message it answers", () => {
     const body = { messaging_product: 'whatsapp', type: 'text', text: { body: 'Hola', preview_url: true }, context: { message_id: 'wamid.IN' } }
-    expect(outgoingContent(outgoingBody.meta.parse(body))).toEqual({
+    expect(outgoingContent(schema.parse(body))).toEqual({
       type: 'text',
       object: { body: 'Hola', preview_url: true },
       contextId: 'wamid.IN',
@@ -48,12 +50,24 @@ describe('a message to be sent', () => {
       interactive: { type: 'list', body: { text: 'x' }, action: { button: 'Choose', sections } },
     })
     expect(meta(body([{ rows: rows(10) }])).success).toBe(true)
-    expect(meta(body([{ title: 'A', rows: rows(6) }, { title: 'B', rows: rows(5, 6) }])).success).toBe(false)
+    expect(
+      meta(
+        body([
+          { title: 'A', rows: rows(6) },
+          { title: 'B', rows: rows(5, 6) },
+        ]),
+      ).success,
+    ).toBe(false)
     expect(meta(body([{ rows: rows(1) }, { rows: rows(1, 1) }])).success).toBe(false)
   })
   it('may be a template', () => {
     const template = { name: 'order_ready', language: { code: 'es' }, components: [{ type: 'body', parameters: [{ type: 'text', text: 'Ana' }] }] }
-    expect(outgoingContent(outgoingBody.meta.parse({ type: 'template', template }))).toEqual({ type: 'template', object: template })
+    expect(outgoingContent(schema.parse({ type: 'template', template }))).toEqual({ type: 'template', object: template })
+  })
+  it('may say to whom it goes, where that is asked for', () => {
+    const addressed = outgoingBody({ to: z.string() })
+    expect(addressed.parse({ to: '+34600', text: 'Hola' })).toMatchObject({ to: '+34600', type: 'text', text: { body: 'Hola' } })
+    expect(addressed.safeParse({ text: 'Hola' }).error?.issues.map(({ path }) => path)).toEqual([['to']])
   })
   it('is not of a type that cannot be sent', () => {
     expect(meta({ type: 'hologram', hologram: {} }).success).toBe(false)

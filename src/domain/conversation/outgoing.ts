@@ -112,7 +112,10 @@ const otherInteractive = z.looseObject({
 const template = z.strictObject({
   name: z.string().min(1).max(512),
   language: z.looseObject({ code: z.string().min(2).max(16) }),
-  components: z.array(z.looseObject({ type: z.string() })).max(20).optional(),
+  components: z
+    .array(z.looseObject({ type: z.string() }))
+    .max(20)
+    .optional(),
 })
 
 /** The object of each type that may be sent. */
@@ -137,41 +140,45 @@ const envelope = {
   context: z.strictObject({ message_id: z.string().min(1).max(512) }).optional(),
 }
 
-const typed = <Type extends keyof typeof objects>(type: Type) =>
-  z.strictObject({ ...envelope, type: z.literal(type), [type]: objects[type] } as typeof envelope & { type: z.ZodLiteral<Type> } & {
-    [K in Type]: (typeof objects)[K]
-  })
+type Objects = typeof objects
+export type OutgoingType = keyof Objects
 
-const metaBody = z.discriminatedUnion('type', [
-  typed('text'),
-  typed('image'),
-  typed('video'),
-  typed('audio'),
-  typed('document'),
-  typed('sticker'),
-  typed('location'),
-  typed('contacts'),
-  typed('interactive'),
-  typed('template'),
-])
+const typed = <Type extends OutgoingType, Address extends z.ZodRawShape>(type: Type, address: Address) =>
+  z.strictObject({ ...envelope, ...address, type: z.literal(type), [type]: objects[type] } as unknown as typeof envelope &
+    Address & { type: z.ZodLiteral<Type> } & { [K in Type]: Objects[K] })
 
-/** `{ "text": "Hi" }`, for the message that is sent most. */
-const shortBody = z.strictObject({ text: z.string().min(1).max(4096), context: envelope.context })
+/** `{ "text": "Hi" }` is short for the message that is sent most. */
+function lengthen(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || !('text' in body) || typeof body.text !== 'string' || 'type' in body) return body
+  return { ...body, type: 'text', text: { body: body.text } }
+}
 
-export const outgoingTypes = Object.keys(objects) as readonly (keyof typeof objects)[]
-export type OutgoingType = keyof typeof objects
+/** The body of a send request; `address` are the fields that say to whom, where the address of the request does not. */
+export const outgoingBody = <Address extends z.ZodRawShape>(address: Address) =>
+  z.preprocess(
+    lengthen,
+    z.discriminatedUnion('type', [
+      typed('text', address),
+      typed('image', address),
+      typed('video', address),
+      typed('audio', address),
+      typed('document', address),
+      typed('sticker', address),
+      typed('location', address),
+      typed('contacts', address),
+      typed('interactive', address),
+      typed('template', address),
+    ]),
+  )
 
 /** A message to be sent, as the conversation takes it: its type, Meta's object of that type, and what it answers. */
 export type OutgoingContent = { readonly type: OutgoingType; readonly object: unknown; readonly contextId?: string }
 
-type MetaBody = z.infer<typeof metaBody>
-type ShortBody = z.infer<typeof shortBody>
-
-export const outgoingBody = { meta: metaBody, short: shortBody }
-
 /** A parsed body in the shape the conversation takes. */
-export function outgoingContent(parsed: MetaBody | ShortBody): OutgoingContent {
+export function outgoingContent(parsed: {
+  readonly type: OutgoingType
+  readonly context?: { readonly message_id: string } | undefined
+}): OutgoingContent {
   const contextId = parsed.context === undefined ? {} : { contextId: parsed.context.message_id }
-  if (!('type' in parsed)) return { type: 'text', object: { body: parsed.text }, ...contextId }
   return { type: parsed.type, object: (parsed as Readonly<Record<string, unknown>>)[parsed.type], ...contextId }
 }

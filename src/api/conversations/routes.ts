@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import type { Inbox } from '../../commands/conversations/inbox.ts'
+import { getConversation, listConversations } from '../../projections/conversations/queries.ts'
+import type { TenantQueries } from '../../postgres/queries.ts'
+import { ok } from '../http/call.ts'
+import { flag, pageOf, paging } from '../http/paging.ts'
+import { problem } from '../http/problem.ts'
+import { route, type Route } from '../http/route.ts'
+import { listed } from '../messages/listed.ts'
+import type { Opener } from '../messages/opening.ts'
+import { done } from '../messages/refusals.ts'
+import { renderConversation, renderConversations } from './render.ts'
+import { conversation, conversationStatuses } from './schema.ts'
+
+const params = z.object({ id: z.string().min(1).max(100) })
+const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
+const momentDoc = { type: 'string', format: 'date-time' } as const
+const changed = { 200: { description: 'Done, or already so', schema: z.object({ id: z.string() }) } }
+
+/** The inbox: lists, one conversation, and what people do with it besides writing. */
+export function conversationRoutes({ reader, open, inbox }: { reader: TenantQueries; open: Opener; inbox: Inbox }): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/conversations',
+      tag: 'Conversations',
+      summary: 'The inbox, newest activity first',
+      access: 'conversations:read',
+      query: z.object({
+        ...paging,
+        status: z.enum(conversationStatuses).optional(),
+        channel: z.string().max(100).optional(),
+        unread: flag.optional(),
+        updated_since: moment.optional().meta(momentDoc),
+      }),
+      responses: { 200: { description: 'A page of the inbox', schema: pageOf(conversation) } },
+      reads: ['conversations', 'contacts'],
+      handle: async ({ tenantId, query: { channel, updated_since: updatedSince, ...query } }) =>
+        listed(listConversations(reader, tenantId, { ...query, channelId: channel, updatedSince }), (rows) =>
+          renderConversations(tenantId, rows, open),
+        ),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/{id}',
+      tag: 'Conversations',
+      summary: 'One conversation',
+      access: 'conversations:read',
+      params,
+      responses: { 200: { description: 'The conversation', schema: conversation } },
+      reads: ['conversations', 'contacts'],
+      async handle({ tenantId, params: { id } }) {
+        const row = await getConversation(reader, tenantId, id)
+        if (row === undefined) throw problem('not_found')
+        return ok(await renderConversation(tenantId, row, open), { version: row.version })
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations/{id}/read',
+      tag: 'Conversations',
+      summary: 'Mark as read, up to a message or wholly',
+      access: 'conversations:write',
+      params,
+      body: z.strictObject({ message_id: z.string().min(1).max(100).optional().meta({ description: 'The last message that was seen' }) }),
+      bodyOptional: true,
+      responses: changed,
+      problems: ['precondition_failed'],
+      async handle({ params: { id }, body, context, ifVersion }) {
+        const through = body.message_id === undefined ? {} : { throughMessageId: body.message_id }
+        const { position, version } = done(await inbox.markRead({ conversationId: id, ...through }, context, { ifVersion }))
+        return ok({ id }, { position, version })
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations/{id}/status',
+      tag: 'Conversations',
+      summary: 'Open, set aside or resolve',
+      access: 'conversations:write',
+      params,
+      body: z.strictObject({ status: z.enum(['open', 'pending', 'resolved']) }),
+      responses: changed,
+      problems: ['precondition_failed'],
+      async handle({ params: { id }, body: { status }, context, ifVersion }) {
+        const { position, version } = done(await inbox.setStatus({ conversationId: id, status }, context, { ifVersion }))
+        return ok({ id }, { position, version })
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations/{id}/snooze',
+      tag: 'Conversations',
+      summary: 'Hide until a moment; a message of the customer brings it back earlier',
+      access: 'conversations:write',
+      params,
+      body: z.strictObject({ until: moment.meta(momentDoc) }),
+      responses: changed,
+      problems: ['conversation_resolved', 'snooze_in_the_past', 'precondition_failed'],
+      async handle({ params: { id }, body: { until }, context, ifVersion }) {
+        const { position, version } = done(await inbox.snooze({ conversationId: id, until }, context, { ifVersion }))
+        return ok({ id }, { position, version })
+      },
+    }),
+  ]
+}

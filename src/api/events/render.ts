@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { upcast } from '../../domain/kernel/upcast.ts'
+
+/** An event of the log as clients see it. */
+export const event = z
+  .object({
+    id: z.string(),
+    type: z.string(),
+    schema_version: z.number().int(),
+    stream: z.object({ category: z.string(), id: z.string() }),
+    version: z.number().int(),
+    position: z.string(),
+    occurred_at: z.string(),
+    recorded_at: z.string(),
+    actor: z.object({ kind: z.string(), id: z.string(), name: z.string().optional() }),
+    correlation_id: z.string(),
+    causation_id: z.string(),
+    data: z.record(z.string(), z.json()).meta({ description: 'Personal fields are `{"sealed": "…"}`' }),
+  })
+  .meta({ id: 'LogEvent' })
+
+export type EventBody = z.infer<typeof event>
+
+/** In the newest shape of its type, sealed fields as they are. */
+export function renderEvent(recorded: RecordedEvent): EventBody {
+  const { id, type, schemaVersion, stream, version, position, recordedAt, meta } = recorded
+  return {
+    id,
+    type,
+    schema_version: schemaVersion,
+    stream: { category: stream.category, id: stream.id },
+    version,
+    position,
+    occurred_at: meta.occurredAt,
+    recorded_at: recordedAt.toISOString(),
+    actor: meta.actor,
+    correlation_id: meta.correlationId,
+    causation_id: meta.causationId,
+    data: snaked(upcast(type, schemaVersion, recorded.data)) as EventBody['data'],
+  }
+}
+
+/** Field names as the API writes them: `phoneNumberId` → `phone_number_id`, at every depth. */
+export function snaked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snaked)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), snaked(inner)]))
+}
+
+const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)

@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
+import { parsePosition, start, type Position } from '../../domain/kernel/position.ts'
+import { categories, streamRef, type StreamRef } from '../../domain/kernel/stream.ts'
+import { ok } from '../http/call.ts'
+import { pageOf, paging } from '../http/paging.ts'
+import { route, type Route } from '../http/route.ts'
+import { event, renderEvent } from './render.ts'
+
+/** Most events that one request looks at: a rare correlation id in a long log is searched over several pages, each of them quick. */
+const lookedAt = 5_000
+
+const position = z
+  .string()
+  .regex(/^\d{1,20}$/, 'must be a position')
+  .transform((text) => parsePosition(text) ?? start)
+
+const query = z.object({
+  limit: paging.limit,
+  after: position.optional().meta({ type: 'string', description: 'A position; `next_cursor` of the page before' }),
+  cursor: position.optional().meta({ type: 'string', description: 'The same as `after`' }),
+  stream: z
+    .string()
+    .regex(new RegExp(`^(${categories.join('|')})-.{1,200}$`), 'must be <category>-<id>')
+    .optional()
+    .meta({ description: '`<category>-<id>`, e.g. `conversation-…`' }),
+  type: z
+    .string()
+    .max(500)
+    .transform((text) => text.split(','))
+    .optional()
+    .meta({ type: 'string', description: 'One type, or several with commas between them' }),
+  correlation_id: z.string().min(1).max(200).optional(),
+})
+type Query = z.output<typeof query>
+type Found = { readonly events: readonly RecordedEvent[]; readonly next: Position | null }
+
+/** The log of the tenant that asks, oldest first. */
+export function eventRoutes({ store }: { store: EventStore }): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/events',
+      tag: 'Log',
+      summary: 'The log, oldest first; personal fields stay sealed',
+      description:
+        'A page may hold fewer events than `limit`, even none, and still have a `next_cursor`: the search goes on there. It is null at the end of the log.',
+      access: 'events:read',
+      query,
+      responses: { 200: { description: 'A page of the log', schema: pageOf(event) } },
+      async handle({ tenantId, query }) {
+        const { events, next } = await (query.stream === undefined ? inLog(store, tenantId, query) : inStream(store, tenantId, query))
+        return ok({ data: events.map(renderEvent), next_cursor: next })
+      },
+    }),
+  ]
+}
+
+const wanted =
+  ({ type, correlation_id: correlation }: Query) =>
+  (event: RecordedEvent): boolean =>
+    (type === undefined || type.includes(event.type)) && (correlation === undefined || event.meta.correlationId === correlation)
+
+async function inLog(store: EventStore, tenantId: string, query: Query): Promise<Found> {
+  const filter = { tenantId, ...(query.type === undefined ? {} : { types: query.type }) }
+  const matches = wanted(query)
+  const events: RecordedEvent[] = []
+  let after = query.cursor ?? query.after ?? start
+  for (let seen = 0; seen < lookedAt;) {
+    const page = await store.readAll({ after, filter, limit: query.correlation_id === undefined ? query.limit : 1_000 })
+    for (const event of page.events) {
+      if (!matches(event)) continue
+      events.push(event)
+      if (events.length === query.limit) return { events, next: event.position }
+    }
+    if (page.events.length === 0) return { events, next: null }
+    seen += page.events.length
+    after = page.through
+  }
+  return { events, next: after }
+}
+
+async function inStream(store: EventStore, tenantId: string, query: Query): Promise<Found> {
+  const after = query.cursor ?? query.after ?? start
+  const matches = wanted(query)
+  const events: RecordedEvent[] = []
+  for await (const event of store.readStream(refOf(tenantId, query.stream ?? ''))) {
+    if (event.position <= after || !matches(event)) continue
+    events.push(event)
+    if (events.length === query.limit) return { events, next: event.position }
+  }
+  return { events, next: null }
+}
+
+/** The tenant is the caller's, whatever the text says: another tenant's stream cannot even be named. */
+function refOf(tenantId: string, name: string): StreamRef {
+  const cut = name.indexOf('-')
+  const category = categories.find((known) => known === name.slice(0, cut)) ?? 'conversation'
+  return streamRef(category, tenantId, name.slice(cut + 1))
+}

@@ -1,0 +1,154 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer, type RawData, type WebSocket } from 'ws'
+import type { z } from 'zod'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
+import { parsePosition, type Position } from '../../domain/kernel/position.ts'
+import { platformTenant } from '../../domain/kernel/stream.ts'
+import type { Authenticate } from '../http/principal.ts'
+import { covers } from '../http/scopes.ts'
+import { authFrame, closeCodes, longestClientFrame, type ErrorCode } from './frames.ts'
+import type { Hub } from './hub.ts'
+import { createListener } from './listener.ts'
+import { resume, tooFarBack } from './resume.ts'
+
+export type FeedDeps = {
+  readonly hub: Hub
+  readonly store: EventStore
+  readonly authenticate: Authenticate
+  readonly log: { readonly warn: (fields: object, message: string) => void }
+  /** For tests: the contract's 10 s, 30 s and 1 MiB. */
+  readonly authTimeoutMs?: number
+  readonly heartbeatMs?: number
+  readonly slowBeyond?: number
+}
+
+export type Feed = {
+  /** For the server's `upgrade` event: takes it when it is for the feed and says so. */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+  readonly connections: () => number
+  /** Closes every connection with 1001 (going away): clients come back with their position. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * `GET /v1/feed`. A connection: connected → (auth frame within 10 s) → hello → what was missed → live, and closed from anywhere.
+ * The token comes in the first frame and never in the address, which ends in logs. No cookie is looked at, so another site's page can do nothing with it.
+ */
+export function createFeed(deps: FeedDeps): Feed {
+  const server = new WebSocketServer({ noServer: true, maxPayload: longestClientFrame, perMessageDeflate: false })
+  const answered = new WeakSet<WebSocket>()
+
+  const heartbeat = setInterval(() => {
+    for (const socket of server.clients) {
+      if (!answered.has(socket)) {
+        socket.terminate()
+        continue
+      }
+      answered.delete(socket)
+      socket.ping()
+    }
+  }, deps.heartbeatMs ?? 30_000)
+  heartbeat.unref()
+
+  function connected(socket: WebSocket): void {
+    answered.add(socket)
+    socket.on('pong', () => answered.add(socket))
+    // A broken frame or a reset ends in `close`, where everything is cleaned up.
+    socket.on('error', () => undefined)
+    const waited = setTimeout(() => refuse(socket, 'auth_timeout'), deps.authTimeoutMs ?? 10_000)
+    socket.once('close', () => clearTimeout(waited))
+    socket.once('message', (data, isBinary) => {
+      clearTimeout(waited)
+      socket.on('message', () => refuse(socket, 'invalid_frame'))
+      begin(socket, isBinary ? undefined : readAuth(data)).catch((error: unknown) => {
+        deps.log.warn({ err: error }, 'a feed connection could not be served')
+        socket.close(1011)
+      })
+    })
+  }
+
+  async function begin(socket: WebSocket, auth: Auth | undefined): Promise<void> {
+    if (auth === undefined) return refuse(socket, 'invalid_frame')
+    const { hub, store } = deps
+    const who = admit(deps.authenticate, auth)
+    if (typeof who === 'string') return refuse(socket, who)
+
+    await hub.started
+    const listener = createListener(socket, {
+      tenantId: who.tenantId,
+      topics: auth.topics,
+      published: hub.published,
+      recheck: () => {
+        const still = admit(deps.authenticate, auth)
+        if (typeof still === 'string') refuse(socket, still)
+      },
+      ...(deps.slowBeyond === undefined ? {} : { slowBeyond: deps.slowBeyond }),
+    })
+    socket.once('close', () => hub.remove(listener))
+
+    const after = auth.after === undefined ? undefined : parsePosition(auth.after)
+    const from = after ?? (await present(hub))
+    if (from === undefined || listener.closed()) return
+    listener.note({ type: 'hello', position: from })
+    if (after !== undefined && (await tooFarBack(store, who.tenantId, after))) {
+      const now = await present(hub)
+      if (now === undefined) return
+      listener.note({ type: 'resync', position: now })
+      return resume(hub, store, listener, now)
+    }
+    return resume(hub, store, listener, from)
+  }
+
+  server.on('connection', connected)
+  return {
+    upgrade(req, socket, head) {
+      if (req.url !== '/v1/feed' && req.url?.startsWith('/v1/feed?') !== true) return false
+      server.handleUpgrade(req, socket, head, (ws) => server.emit('connection', ws, req))
+      return true
+    },
+    connections: () => server.clients.size,
+    async close() {
+      clearInterval(heartbeat)
+      for (const socket of server.clients) socket.close(1001)
+      const impatient = setTimeout(() => {
+        for (const socket of server.clients) socket.terminate()
+      }, 1000)
+      await Promise.all([...server.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
+      clearTimeout(impatient)
+      server.close()
+    },
+  }
+}
+
+type Auth = z.infer<typeof authFrame>
+
+function readAuth(data: RawData): Auth | undefined {
+  try {
+    return authFrame.safeParse(JSON.parse((data as Buffer).toString('utf8'))).data
+  } catch {
+    return undefined
+  }
+}
+
+/** The tenant to listen to, or why not. */
+function admit(authenticate: Authenticate, auth: Auth): { readonly tenantId: string } | ErrorCode {
+  const principal = authenticate(auth.token, auth.tenant)
+  if (principal === undefined || principal === 'unknown_tenant') return 'unauthorized'
+  if (!covers(principal.scopes, 'feed:read')) return 'forbidden'
+  if (principal.tenantId === platformTenant) return 'tenant_required'
+  if (principal.tenantStatus !== 'active') return 'tenant_suspended'
+  return { tenantId: principal.tenantId }
+}
+
+function refuse(socket: WebSocket, code: ErrorCode): void {
+  if (socket.readyState !== socket.OPEN) return
+  socket.send(JSON.stringify({ type: 'error', code }))
+  socket.close(closeCodes[code], code)
+}
+
+/** The place that the read models have certainly reached, so that what a client loads after `hello` is not older than it. */
+async function present(hub: Hub): Promise<Position | undefined> {
+  const position = hub.published()
+  return (await hub.shown(position)) ? position : undefined
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { contact } from '../contacts/schema.ts'
+import { conversation } from '../conversations/schema.ts'
+import { message } from '../messages/schema.ts'
+
+/**
+ * Every frame of the feed. asyncapi.json is generated from these schemas; the server builds its frames from their types.
+ * One event of the log becomes at most one frame, so a position says exactly what a client has seen: with two frames for one position a client
+ * that is cut off between them could only resume with a gap or with a repeat.
+ */
+const position = z
+  .string()
+  .regex(/^\d{1,20}$/)
+  .meta({ description: 'A place in the log: opaque, and ordered as text' })
+
+/** Longest first frame that is read, in bytes. */
+export const longestClientFrame = 16 * 1024
+
+export const feedTypes = [
+  'message.received',
+  'message.queued',
+  'message.status',
+  'conversation.created',
+  'conversation.updated',
+  'conversation.read',
+  'contact.created',
+  'contact.updated',
+  'channel.updated',
+] as const
+export type FeedType = (typeof feedTypes)[number]
+
+export const authFrame = z
+  .strictObject({
+    type: z.literal('auth'),
+    token: z.string().min(1).max(8192).meta({ description: 'An API key with the scope feed:read' }),
+    after: position.optional().meta({ description: 'The position of the last frame that was seen: what came after it is sent first' }),
+    topics: z
+      .array(z.string().regex(/^[a-z]+(\.[a-z]+)?$/))
+      .max(50)
+      .optional()
+      .meta({ description: 'Only these types, or families of types such as `message`; all when absent' }),
+    tenant: z.string().max(200).optional().meta({ description: 'For the platform operator: slug or id of the tenant' }),
+  })
+  .meta({ id: 'AuthFrame' })
+
+export const helloFrame = z
+  .object({ type: z.literal('hello'), position: position.meta({ description: 'Everything after this position follows' }) })
+  .meta({ id: 'HelloFrame' })
+
+export const resyncFrame = z
+  .object({
+    type: z.literal('resync'),
+    position: position.meta({ description: 'Reload by the query API now; everything after this position follows' }),
+  })
+  .meta({ id: 'ResyncFrame' })
+
+/** Why the server closes, and the close code that goes with it. */
+export const closeCodes = {
+  unauthorized: 4401,
+  forbidden: 4403,
+  tenant_suspended: 4403,
+  tenant_required: 4400,
+  invalid_frame: 4400,
+  auth_timeout: 4408,
+} as const
+
+export const errorFrame = z
+  .object({ type: z.literal('error'), code: z.enum(Object.keys(closeCodes) as (keyof typeof closeCodes)[]) })
+  .meta({ id: 'ErrorFrame' })
+
+const statusChange = z
+  .object({
+    id: z.string().meta({ description: "The message's id" }),
+    conversation_id: z.string(),
+    status: z.string(),
+    at: z.string(),
+    provider_id: z.string().optional(),
+    error: message.shape.error,
+  })
+  .meta({ id: 'MessageStatus' })
+export type StatusChange = z.infer<typeof statusChange>
+
+const withConversation = message
+  .extend({ conversation })
+  .meta({ id: 'MessageInConversation', description: 'The message, and its conversation after it' })
+export type MessageInConversation = z.infer<typeof withConversation>
+
+const channel = z.looseObject({ id: z.string() }).meta({ id: 'ChannelChange', description: 'The channel as GET /v1/channels/{id} shows it' })
+
+/** What each type carries. */
+export const payloads = {
+  'message.received': withConversation,
+  'message.queued': withConversation,
+  'message.status': statusChange,
+  'conversation.created': conversation,
+  'conversation.updated': conversation,
+  'conversation.read': conversation,
+  'contact.created': contact,
+  'contact.updated': contact,
+  'channel.updated': channel,
+} as const satisfies Record<FeedType, z.ZodType>
+
+/** The frame of one type. `id` is the id of the event in the log: the same on every resume, on every process. */
+export const eventFrame = (type: FeedType): z.ZodType =>
+  z.object({ id: z.uuid(), type: z.literal(type), position, occurred_at: z.iso.datetime(), data: payloads[type] })
+
+export type ServerNote = z.infer<typeof helloFrame> | z.infer<typeof resyncFrame> | z.infer<typeof errorFrame>
+export type ErrorCode = keyof typeof closeCodes

@@ -1,0 +1,138 @@
+import type { ChannelEvent } from '../../domain/channel/events.ts'
+import type { ContactEvent } from '../../domain/contact/events.ts'
+import type { ConversationEvent } from '../../domain/conversation/events.ts'
+import { fromStored } from '../../domain/kernel/codec.ts'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { messageErrorBody } from '../messages/error.ts'
+import type { FeedType, StatusChange } from './frames.ts'
+
+/**
+ * What one event of the log means for the feed: which thing it touched, and under which type it is told.
+ * `otherwise` is the type for listeners whose topics leave the first one out: who only follows conversations still learns that a message changed one.
+ */
+export type Touch =
+  | { readonly kind: 'message'; readonly type: FeedType; readonly id: string; readonly conversationId: string; readonly otherwise: FeedType }
+  | { readonly kind: 'conversation' | 'contact' | 'channel'; readonly type: FeedType; readonly id: string }
+  | { readonly kind: 'status'; readonly type: 'message.status'; readonly data: StatusChange }
+
+/** Types that the feed reads from the log. */
+export const touchingTypes = [
+  'ConversationStarted',
+  'MessageReceived',
+  'MessageQueued',
+  'SendAttempted',
+  'SendAccepted',
+  'SendDeferred',
+  'SendFailed',
+  'SendOutcomeUnknown',
+  'SendRetried',
+  'MessageStatusChanged',
+  'ConversationRead',
+  'ConversationReopened',
+  'ConversationMarkedPending',
+  'ConversationSnoozed',
+  'ConversationResolved',
+  'ContactCreated',
+  'ContactIdentityAdded',
+  'ContactRenamed',
+  'ChannelAdded',
+  'ChannelRenamed',
+  'ChannelConnected',
+  'ChannelCheckFailed',
+  'ChannelDisconnected',
+  'ChannelRemoved',
+] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent)['type'][]
+
+/** Undefined for what the feed does not tell. */
+export function touch(event: RecordedEvent): Touch | undefined {
+  switch (event.stream.category) {
+    case 'conversation':
+      return inConversation(fromStored<ConversationEvent>(event), event)
+    case 'contact':
+      return ofContact(fromStored<ContactEvent>(event), event.stream.id)
+    case 'channel':
+      return ofChannel(fromStored<ChannelEvent>(event), event.stream.id)
+    case 'tenant':
+    case 'claim':
+    case 'delivery':
+    case 'user':
+      return undefined
+    default:
+      return event.stream.category satisfies never
+  }
+}
+
+function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touch | undefined {
+  const id = recorded.stream.id
+  switch (event.type) {
+    case 'ConversationStarted':
+      return { kind: 'conversation', type: 'conversation.created', id }
+    case 'MessageReceived':
+      return { kind: 'message', type: 'message.received', id: event.messageId, conversationId: id, otherwise: 'conversation.updated' }
+    case 'MessageQueued':
+      return { kind: 'message', type: 'message.queued', id: event.messageId, conversationId: id, otherwise: 'conversation.updated' }
+    case 'ConversationRead':
+      return { kind: 'conversation', type: 'conversation.read', id }
+    case 'ConversationReopened':
+    case 'ConversationMarkedPending':
+    case 'ConversationSnoozed':
+    case 'ConversationResolved':
+      return { kind: 'conversation', type: 'conversation.updated', id }
+    case 'SendAttempted':
+      return status(event.messageId, 'sending', recorded)
+    case 'SendAccepted':
+      return status(event.messageId, 'sent', recorded, { provider_id: event.providerId })
+    case 'SendDeferred':
+      return status(event.messageId, 'queued', recorded, { error: messageErrorBody(event.error) })
+    case 'SendRetried':
+      return status(event.messageId, 'queued', recorded)
+    case 'SendFailed':
+      return status(event.messageId, 'failed', recorded, { error: messageErrorBody(event.error) })
+    case 'SendOutcomeUnknown':
+      return status(event.messageId, 'unknown', recorded)
+    case 'MessageStatusChanged':
+      return status(event.messageId, event.status, recorded, {
+        at: event.at,
+        provider_id: event.providerId,
+        ...(event.error === undefined ? {} : { error: messageErrorBody(event.error) }),
+      })
+    default:
+      return event satisfies never
+  }
+}
+
+/** A status is told as it was when it happened, not as the message is now: a listener that resumes sees each step. */
+function status(id: string, value: string, recorded: RecordedEvent, more: Partial<StatusChange> = {}): Touch {
+  const data = { id, conversation_id: recorded.stream.id, status: value, at: recorded.meta.occurredAt, ...more }
+  return { kind: 'status', type: 'message.status', data }
+}
+
+function ofContact(event: ContactEvent, id: string): Touch | undefined {
+  switch (event.type) {
+    case 'ContactCreated':
+      return { kind: 'contact', type: 'contact.created', id }
+    case 'ContactIdentityAdded':
+    case 'ContactRenamed':
+      return { kind: 'contact', type: 'contact.updated', id }
+    case 'ContactAliased':
+      return undefined
+    default:
+      return event satisfies never
+  }
+}
+
+function ofChannel(event: ChannelEvent, id: string): Touch | undefined {
+  switch (event.type) {
+    case 'ChannelAdded':
+    case 'ChannelRenamed':
+    case 'ChannelConnected':
+    case 'ChannelCheckFailed':
+    case 'ChannelDisconnected':
+    case 'ChannelRemoved':
+      return { kind: 'channel', type: 'channel.updated', id }
+    case 'ChannelCredentialsChanged':
+      return undefined
+    default:
+      return event satisfies never
+  }
+}

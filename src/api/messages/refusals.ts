@@ -1,0 +1,21 @@
+import type { InboxOutcome, InboxRefusal } from '../../commands/conversations/inbox.ts'
+import type { ProblemCode } from '../http/codes.ts'
+import { settled } from '../http/settled.ts'
+
+/** What the inbox refuses, in the words of the contract. Those of the sender's own commands never reach a client; they are here to keep the table whole. */
+const codes: Readonly<Record<InboxRefusal, ProblemCode>> = {
+  window_closed: 'window_closed',
+  channel_not_connected: 'channel_not_connected',
+  snooze_in_the_past: 'snooze_in_the_past',
+  conversation_resolved: 'conversation_resolved',
+  not_retryable: 'message_not_retryable',
+  unknown_message: 'not_found',
+  unknown_conversation: 'not_found',
+  not_queued: 'message_not_retryable',
+  not_sending: 'message_not_retryable',
+}
+
+type Done = Extract<InboxOutcome, { position: unknown }>
+
+/** The good part of an outcome; anything else is thrown as its problem. */
+export const done = (outcome: InboxOutcome): Done => settled('refused' in outcome ? { refused: codes[outcome.refused] } : outcome) as Done

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import type { Inbox } from '../../commands/conversations/inbox.ts'
+import { BadCursor } from '../../projections/engine/page.ts'
+import type { TenantQueries } from '../../postgres/queries.ts'
+import { getConversation } from '../../projections/conversations/queries.ts'
+import { getMessage, listMessages, type Thread } from '../../projections/messages/queries.ts'
+import { accepted, ok } from '../http/call.ts'
+import { paging } from '../http/paging.ts'
+import { problem } from '../http/problem.ts'
+import { route, type Route } from '../http/route.ts'
+import type { Opener } from './opening.ts'
+import { done } from './refusals.ts'
+import { renderMessage, renderMessages } from './render.ts'
+import { message } from './schema.ts'
+
+const params = z.object({ id: z.string().min(1).max(100) })
+const anchor = z.string().min(1).max(100).optional()
+const thread = z.object({ data: z.array(message), next_cursor: z.string().nullable() }).meta({
+  description: '`next_cursor` is the id to give as `before` (or, when `after` was given, as `after`) for the page that follows',
+})
+
+/** Reading threads and messages, and asking for another attempt. */
+export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; open: Opener; inbox: Pick<Inbox, 'retry'> }): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/conversations/{id}/messages',
+      tag: 'Messages',
+      summary: 'The messages of a conversation, newest first',
+      access: 'messages:read',
+      params,
+      query: z.object({
+        limit: paging.limit,
+        before: anchor.meta({ description: 'Older than the message with this id' }),
+        after: anchor.meta({ description: 'Newer than the message with this id' }),
+      }),
+      responses: { 200: { description: 'A page of the thread', schema: thread } },
+      reads: ['messages', 'conversations'],
+      async handle({ tenantId, params: { id }, query }) {
+        if ((await getConversation(reader, tenantId, id)) === undefined) throw problem('not_found')
+        const { rows, next } = await anchored(() => listMessages(reader, tenantId, { conversationId: id, ...query }))
+        return ok({ data: await renderMessages(tenantId, rows, open), next_cursor: next ?? null })
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/messages/{id}',
+      tag: 'Messages',
+      summary: 'One message',
+      access: 'messages:read',
+      params,
+      responses: { 200: { description: 'The message', schema: message } },
+      reads: ['messages'],
+      async handle({ tenantId, params: { id } }) {
+        const row = await getMessage(reader, tenantId, id)
+        if (row === undefined) throw problem('not_found')
+        return ok(await renderMessage(tenantId, row, open), { version: row.version })
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/messages/{id}/retry',
+      tag: 'Messages',
+      summary: 'Send a failed message again, or one whose outcome is unknown',
+      description:
+        'A message whose outcome is unknown may have reached the customer: sending it again may show it twice, so only a person decides that.',
+      access: 'messages:write',
+      params,
+      responses: {
+        202: {
+          description: 'It is queued again',
+          schema: z.object({ id: z.string(), conversation_id: z.string(), status: z.literal('queued') }),
+        },
+      },
+      problems: ['message_not_retryable'],
+      async handle({ tenantId, params: { id }, context }) {
+        const row = await getMessage(reader, tenantId, id)
+        if (row === undefined) throw problem('not_found')
+        const { position } = done(await inbox.retry({ conversationId: row.conversationId, messageId: id }, context))
+        return accepted({ id, conversation_id: row.conversationId, status: 'queued' }, { position })
+      },
+    }),
+  ]
+}
+
+async function anchored(list: () => Promise<Thread>): Promise<Thread> {
+  try {
+    return await list()
+  } catch (error) {
+    if (!(error instanceof BadCursor)) throw error
+    const wrong = { path: 'query', code: 'unknown_message', message: '`before` and `after` name messages of this conversation' }
+    throw problem('invalid_request', { errors: [wrong] })
+  }
+}
