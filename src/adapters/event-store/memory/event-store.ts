@@ -58,9 +58,10 @@ export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_
       position: positionOf(log.length + index + 1),
       recordedAt: now,
     }))
-    streams.set(key, [...stored, ...recorded])
+    stored.push(...recorded)
+    streams.set(key, stored)
     log.push(...recorded)
-    return { outcome: 'appended', version: stored.length + events.length, position: positionOf(log.length), recorded }
+    return { outcome: 'appended', version: stored.length, position: positionOf(log.length), recorded }
   }
 
   function page({ after, filter = {}, limit, attachments = false }: LogRead): LogPage {
@@ -108,7 +109,7 @@ export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_
       }),
     async *readStream(stream, { after = 0, upTo = Number.POSITIVE_INFINITY, asOf, attachments = false } = {}): AsyncGenerator<RecordedEvent> {
       await committing
-      for (const event of streams.get(`${stream.tenantId}/${streamIdOf(stream)}`) ?? []) {
+      for (const event of [...(streams.get(`${stream.tenantId}/${streamIdOf(stream)}`) ?? [])]) {
         if (event.version > after && event.version <= upTo && (asOf === undefined || event.recordedAt <= asOf)) yield shown(event, attachments)
       }
     },
