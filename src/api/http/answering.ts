@@ -55,7 +55,8 @@ async function idempotently(route: Route, call: Call<unknown, unknown, unknown>,
   try {
     answer = await keptAnswer(route, call)
   } catch (error) {
-    await deps.idempotency.release(request)
+    // A release that fails (the database is away) is no loss: the claim lapses by itself.
+    await deps.idempotency.release(request).catch(() => undefined)
     throw error
   }
   await deps.idempotency.keep(request, answer)

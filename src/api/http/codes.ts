@@ -60,7 +60,11 @@ export const problemCodes = {
   conversation_resolved: [409, 'The conversation is resolved', 'Reopen it first.'],
   snooze_in_the_past: [409, 'The moment has passed', 'A conversation can only be snoozed until a moment to come.'],
   message_not_retryable: [409, 'The message cannot be sent again', 'Only a failed message, or one whose outcome is unknown, can be sent again.'],
-  delivery_unreadable: [409, 'The delivery cannot be read', 'Its raw body is no longer kept, was erased, or cannot be parsed; there is nothing to apply again.'],
+  delivery_unreadable: [
+    409,
+    'The delivery cannot be read',
+    'Its raw body is no longer kept, was erased, or cannot be parsed; there is nothing to apply again.',
+  ],
   recipient_unknown: [409, 'The recipient has no address', 'The contact has neither a phone number nor a business-scoped id on this channel.'],
 
   // Us
