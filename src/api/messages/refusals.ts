@@ -16,6 +16,10 @@ const codes: Readonly<Record<InboxRefusal, ProblemCode>> = {
 }
 
 type Done = Extract<InboxOutcome, { position: unknown }>
+type Refused = { readonly refused: ProblemCode }
 
 /** The good part of an outcome; anything else is thrown as its problem. */
-export const done = (outcome: InboxOutcome): Done => settled('refused' in outcome ? { refused: codes[outcome.refused] } : outcome) as Done
+export function done(outcome: InboxOutcome): Done {
+  const said: Exclude<InboxOutcome, { refused: unknown }> | Refused = 'refused' in outcome ? { refused: codes[outcome.refused] } : outcome
+  return settled(said)
+}

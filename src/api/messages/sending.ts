@@ -85,7 +85,7 @@ async function toSend(reader: TenantQueries, tenantId: string, { type, object, c
   if (contextId === undefined) return { type, object }
   if (contextId.startsWith('wamid.')) return { type, object, replyTo: { providerId: contextId } }
   const answered = await getMessage(reader, tenantId, contextId)
-  if (answered?.providerId == null) {
+  if (typeof answered?.providerId !== 'string') {
     const message = 'is neither an id of Meta nor of a message here that Meta knows'
     throw problem('invalid_request', { errors: [{ path: 'body.context.message_id', code: 'unknown_message', message }] })
   }

@@ -1,6 +1,7 @@
 import { $, element, initials, shortWhen } from './dom.js'
 
-export const nameOf = (conversation) => conversation.contact.name ?? conversation.contact.phone ?? (conversation.contact.erased ? 'Erased contact' : 'Unknown')
+export const nameOf = (conversation) =>
+  conversation.contact.name ?? conversation.contact.phone ?? (conversation.contact.erased ? 'Erased contact' : 'Unknown')
 
 const filters = { '': '', unread: '&unread=true', open: '&status=open', resolved: '&status=resolved' }
 const shows = {
@@ -25,13 +26,16 @@ export function createInbox(api, { onChoose, demo }) {
   let loading = 0
 
   const activity = (one) => one.last_message?.at ?? one.created_at
-  const shown = () => [...conversations.values()].filter((one) => shows[filter](one) || one.id === chosen).sort((a, b) => (activity(a) < activity(b) ? 1 : -1))
+  const shown = () =>
+    [...conversations.values()].filter((one) => shows[filter](one) || one.id === chosen).sort((a, b) => (activity(a) < activity(b) ? 1 : -1))
 
   async function load({ more = false, after } = {}) {
     const mine = ++loading
     if (conversations.size === 0) $('list-note').textContent = 'Loading…'
     try {
-      const page = await api.get(`/v1/conversations?limit=50${filters[filter]}${more && cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, { after })
+      const page = await api.get(`/v1/conversations?limit=50${filters[filter]}${more && cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, {
+        after,
+      })
       if (mine !== loading) return
       if (!more) conversations.clear()
       for (const one of page.data) put(one)
@@ -39,7 +43,10 @@ export function createInbox(api, { onChoose, demo }) {
       render()
     } catch (error) {
       if (mine !== loading) return
-      $('list-note').replaceChildren(`${error.message} `, element('button', { type: 'button', class: 'quiet', onclick: () => load({ more, after }) }, 'Try again'))
+      $('list-note').replaceChildren(
+        `${error.message} `,
+        element('button', { type: 'button', class: 'quiet', onclick: () => load({ more, after }) }, 'Try again'),
+      )
       throw error
     }
   }
@@ -81,7 +88,10 @@ export function createInbox(api, { onChoose, demo }) {
     const focused = document.activeElement?.dataset?.id
     const rows = shown()
     $('conversations').replaceChildren(...rows.map(row))
-    if (focused !== undefined) $('conversations').querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus()
+    if (focused !== undefined)
+      $('conversations')
+        .querySelector(`[data-id="${CSS.escape(focused)}"]`)
+        ?.focus()
     const hint = filter === '' && demo ? ' Write a message on the phone, as a customer would.' : ''
     $('list-note').textContent = rows.length === 0 ? emptyText[filter] + hint : ''
     $('more').hidden = cursor === null

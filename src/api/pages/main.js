@@ -110,7 +110,8 @@ async function start(key, demo) {
     onHello: reload,
     onResync: reload,
     onEvent: tell,
-    onRefused: (code) => leave(code === 4403 ? 'This key may not listen to the live feed, or the organisation is suspended.' : 'This key is not valid any more.'),
+    onRefused: (code) =>
+      leave(code === 4403 ? 'This key may not listen to the live feed, or the organisation is suspended.' : 'This key is not valid any more.'),
   })
 
   function leave(mistake) {

@@ -20,7 +20,9 @@ function wordsOf(message) {
   if (message.erased) return ['Erased', true]
   const object = message.content?.[message.type] ?? {}
   if (message.type === 'text') return [object.body ?? '', false]
-  const kind = { image: '📷 Picture', video: '🎬 Video', audio: '🎤 Audio', document: '📄 Document', sticker: 'Sticker', location: '📍 Location' }[message.type]
+  const kind = { image: '📷 Picture', video: '🎬 Video', audio: '🎤 Audio', document: '📄 Document', sticker: 'Sticker', location: '📍 Location' }[
+    message.type
+  ]
   const words = object.caption ?? object.filename ?? object.body?.text ?? object.button_reply?.title ?? object.list_reply?.title ?? object.name ?? ''
   if (kind === undefined && words === '') return [`This message is of a kind that is not shown here yet (${message.type}).`, true]
   return [[kind ?? message.type, words].filter((part) => typeof part === 'string' && part !== '').join('\n'), kind === undefined]
@@ -51,7 +53,9 @@ export function createThread(api, { onSent, demo }) {
     $('thread-detail').textContent = [
       conversation.contact.name === undefined ? undefined : conversation.contact.phone,
       conversation.status === 'open' ? undefined : conversation.status,
-      open ? `answer until ${dayOf(closes) === new Date().toDateString() ? timeOf(closes) : `${dayName(closes)} ${timeOf(closes)}`}` : 'the 24-hour window is closed',
+      open
+        ? `answer until ${dayOf(closes) === new Date().toDateString() ? timeOf(closes) : `${dayName(closes)} ${timeOf(closes)}`}`
+        : 'the 24-hour window is closed',
     ]
       .filter(Boolean)
       .join(' · ')
@@ -84,7 +88,11 @@ export function createThread(api, { onSent, demo }) {
         { class: 'foot' },
         element('time', { datetime: message.occurred_at }, timeOf(message.occurred_at)),
         outbound
-          ? element('span', { class: `tick ${message.status === 'played' ? 'read' : message.status}`, title: meaning, role: 'img', 'aria-label': meaning }, sign)
+          ? element(
+              'span',
+              { class: `tick ${message.status === 'played' ? 'read' : message.status}`, title: meaning, role: 'img', 'aria-label': meaning },
+              sign,
+            )
           : undefined,
       ),
     )

@@ -1,0 +1,143 @@
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import type { TenantQueries } from '../../postgres/queries.ts'
+import { getChannels, type ChannelView } from '../../projections/channels/queries.ts'
+import { getContacts } from '../../projections/contacts/queries.ts'
+import { getConversations } from '../../projections/conversations/queries.ts'
+import { getMessages, type MessageView } from '../../projections/messages/queries.ts'
+import { renderContacts } from '../contacts/render.ts'
+import { renderConversations } from '../conversations/render.ts'
+import type { Opener } from '../messages/opening.ts'
+import { renderMessages } from '../messages/render.ts'
+import type { FeedType, StatusChange } from './frames.ts'
+import type { RenderFeed } from './hub.ts'
+import type { Published } from './listener.ts'
+import { touch, type Touch } from './touch.ts'
+
+type Touched = { readonly event: RecordedEvent; readonly touch: Touch }
+type Bodies = {
+  readonly messages: ReadonlyMap<string, object>
+  readonly statuses: ReadonlyMap<string, MessageView>
+  readonly conversations: ReadonlyMap<string, object>
+  readonly contacts: ReadonlyMap<string, object>
+  readonly channels: ReadonlyMap<string, object>
+}
+
+/** Read models that the feed shows things from: it waits for these before it tells of an event. */
+export const feedReads = ['conversations', 'messages', 'contacts', 'channels'] as const
+
+/** Reads and opens what a page of events touched, each thing once whatever number of events touched it: one query per kind. */
+export function createFeedRenderer(deps: { reader: TenantQueries; open: Opener; renderChannel: (row: ChannelView) => object }): RenderFeed {
+  const { reader, open, renderChannel } = deps
+
+  async function read(tenantId: string, touched: readonly Touched[]): Promise<Bodies> {
+    const ids = collect(touched)
+    const [messageRows, conversationRows, contactRows, channelRows] = await Promise.all([
+      getMessages(reader, tenantId, [...ids.messages.union(ids.statuses)]),
+      getConversations(reader, tenantId, [...ids.conversations]),
+      getContacts(reader, tenantId, [...ids.contacts]),
+      getChannels(reader, tenantId, [...ids.channels]),
+    ])
+    // A status needs the row of its message and not its words: those stay sealed.
+    const shown = messageRows.filter(({ id }) => ids.messages.has(id))
+    const [messages, conversations, contacts] = await Promise.all([
+      renderMessages(tenantId, shown, open),
+      renderConversations(tenantId, conversationRows, open),
+      renderContacts(tenantId, contactRows, open),
+    ])
+    return {
+      messages: byId(messages),
+      statuses: byId(messageRows),
+      conversations: byId(conversations),
+      contacts: byId(contacts),
+      channels: new Map(channelRows.map((row) => [row.id, renderChannel(row)])),
+    }
+  }
+
+  return async (tenantId, events) => {
+    const touched = events.flatMap((event): Touched[] => {
+      const found = touch(event)
+      return found === undefined ? [] : [{ event, touch: found }]
+    })
+    if (touched.length === 0) return []
+    const bodies = await read(tenantId, touched)
+    return touched.flatMap((one) => publish(one, bodies))
+  }
+}
+
+function collect(touched: readonly Touched[]): { readonly [Kind in keyof Bodies]: Set<string> } {
+  const ids = {
+    messages: new Set<string>(),
+    statuses: new Set<string>(),
+    conversations: new Set<string>(),
+    contacts: new Set<string>(),
+    channels: new Set<string>(),
+  }
+  for (const { touch } of touched) {
+    switch (touch.kind) {
+      case 'message':
+        ids.messages.add(touch.id)
+        ids.conversations.add(touch.conversationId)
+        break
+      case 'status':
+        ids.statuses.add(touch.data.id)
+        break
+      case 'conversation':
+        ids.conversations.add(touch.id)
+        break
+      case 'contact':
+        ids.contacts.add(touch.id)
+        break
+      case 'channel':
+        ids.channels.add(touch.id)
+        break
+      default:
+        touch satisfies never
+    }
+  }
+  return ids
+}
+
+const byId = <T extends { readonly id: string }>(things: readonly T[]): ReadonlyMap<string, T> => new Map(things.map((thing) => [thing.id, thing]))
+
+/** Nothing for what the read models do not show (its event is parked): there is nothing that a client could load either. */
+function publish({ event, touch }: Touched, bodies: Bodies): readonly Published[] {
+  switch (touch.kind) {
+    case 'message': {
+      const message = bodies.messages.get(touch.id)
+      const conversation = bodies.conversations.get(touch.conversationId)
+      if (message === undefined || conversation === undefined) return []
+      return [published(event, [touch.type, { ...message, conversation }], [touch.otherwise, conversation])]
+    }
+    case 'conversation':
+      return ofBody(event, touch.type, bodies.conversations.get(touch.id))
+    case 'contact':
+      return ofBody(event, touch.type, bodies.contacts.get(touch.id))
+    case 'channel':
+      return ofBody(event, touch.type, bodies.channels.get(touch.id) ?? { id: touch.id, removed: true })
+    case 'status':
+      return ofBody(event, touch.type, settledStatus(touch.data, event, bodies.statuses.get(touch.data.id)))
+    default:
+      return touch satisfies never
+  }
+}
+
+/**
+ * Reports overtake each other (`delivered` before our own record of `sent`). Each step is told as it came, but the last word on a message
+ * is what the read model shows: a client that just follows ends where the query API is.
+ */
+const settledStatus = (data: StatusChange, event: RecordedEvent, row: MessageView | undefined): StatusChange =>
+  row?.version === event.version ? { ...data, status: row.status } : data
+
+const ofBody = (event: RecordedEvent, type: FeedType, body: object | undefined): readonly Published[] =>
+  body === undefined ? [] : [published(event, [type, body])]
+
+function published(event: RecordedEvent, ...choices: readonly (readonly [FeedType, object])[]): Published {
+  const { id, position, meta } = event
+  return {
+    position,
+    choices: choices.map(([type, data]) => {
+      let bytes: Buffer | undefined
+      return { type, bytes: () => (bytes ??= Buffer.from(JSON.stringify({ id, type, position, occurred_at: meta.occurredAt, data }))) }
+    }),
+  }
+}
