@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Config } from './config.ts'
 
 /** A key that would be made up although data already depends on another one. The text says what to do. */
@@ -47,7 +47,8 @@ function readKey(file: string): string | undefined {
  * Durable before it is used, readable by the owner only, and never replaced: of two processes that start together the slower one takes the other's key.
  */
 function keepKey(file: string, text: string): string {
-  mkdirSync(join(file, '..'), { recursive: true, mode: 0o711 })
+  // Under root PostgreSQL runs as another account and has to pass through to its own folder, whatever the umask says.
+  if (mkdirSync(dirname(file), { recursive: true }) !== undefined) chmodSync(dirname(file), 0o711)
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   const open = openSync(draft, 'wx', 0o600)
   writeSync(open, `${text}\n`)
@@ -60,7 +61,7 @@ function keepKey(file: string, text: string): string {
   } finally {
     rmSync(draft)
   }
-  const directory = openSync(join(file, '..'), 'r')
+  const directory = openSync(dirname(file), 'r')
   fsyncSync(directory)
   closeSync(directory)
   const kept = readKey(file)
