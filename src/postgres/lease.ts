@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { positionOf, type Position } from '../domain/kernel/position.ts'
+import { pause } from './pause.ts'
 
 /**
  * The right to move a subscription on, for as long as the database's clock says: FREE → HELD → (renewed …) → FREE again by release or by lapse.
@@ -178,13 +178,4 @@ async function within<T>(ms: number, asked: Promise<T>): Promise<T | undefined> 
   } finally {
     answered.abort()
   }
-}
-
-/** False when the signal ended it. */
-async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return false
-  return sleep(ms, undefined, { signal }).then(
-    () => true,
-    () => false,
-  )
 }

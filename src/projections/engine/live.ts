@@ -1,0 +1,170 @@
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import type { Delivery, EventStore } from '../../domain/kernel/event-store.ts'
+import { start, type Position } from '../../domain/kernel/position.ts'
+import { holdLease, isLeaseLost, LeaseLost, type Lease } from '../../postgres/lease.ts'
+import { pause } from '../../postgres/pause.ts'
+import { isPoison, TooManyParked } from './failures.ts'
+import { prepareGeneration, switchOver } from './generations.ts'
+import { subscriptionOf } from './naming.ts'
+import { createPageWriter, readParkedKeys } from './page-writer.ts'
+import type { Projection } from './projection.ts'
+import { workLine } from './work-line.ts'
+
+export type Applied = { readonly projection: string; readonly position: Position }
+
+export type RunProjection = {
+  readonly projection: Projection
+  readonly store: Pick<EventStore, 'subscribe'>
+  /** Connections of the role recado_worker. */
+  readonly pool: Pool
+  /** Connections of the login user, who owns the tables: used at the start and for a switch-over only. */
+  readonly ownerPool: Pool
+  /** Another one for every process and every start of it. */
+  readonly owner: string
+  readonly signal: AbortSignal
+  readonly log: Logger
+  /** Every event up to this position is in the read model that queries see. Not called while a new generation is being built. */
+  readonly onApplied?: (applied: Applied) => void
+  readonly pageSize?: number
+  /** Rows kept in memory, so that what was just written need not be read (8,000). */
+  readonly hotRows?: number
+  readonly leaseMs?: number
+  readonly mostParkedKeys?: number
+}
+
+/** A page without anything for this read model costs no commit of its own: this is how long the checkpoint in the database may be behind. */
+const saveAfterMs = 1_000
+const lookAgainMs = 5_000
+
+/**
+ * Keeps one read model up to date, until `signal`.
+ *
+ * WAITING (another process holds the lease) → BUILDING (a new version, beside the live one) → LIVE ⇄ CAREFUL (one page at a time, a poisonous event is on it);
+ * PAUSED (too many rows are parked) → LIVE when they were dealt with. Disturbed by the database or the store it goes back to WAITING and on from the checkpoint.
+ * Invariant: a page's rows and its checkpoint are one transaction that begins with a compare-and-set on (token, position), so every event is applied once,
+ * whatever crashes and whoever else believes to be the writer.
+ */
+export async function runProjection(options: RunProjection): Promise<void> {
+  const { projection, pool, owner, signal, leaseMs = 10_000 } = options
+  const name = subscriptionOf(projection)
+  const log = options.log.child({ projection: name })
+  let carefulThrough: Position = start
+  let disturbances = 0
+
+  async function recover(error: unknown, lease: Lease, held: AbortSignal): Promise<void> {
+    if (error instanceof TooManyParked) {
+      log.error(
+        { err: error },
+        'PAUSED: too many rows wait behind events that could not be applied; the read model stands still until they are resolved',
+      )
+      return untilResolved(options, lease, held)
+    }
+    if (error instanceof PageFailed && isPoison(error.cause)) {
+      log.warn({ err: error.cause, through: error.through }, 'a page holds an event that cannot be applied: looking for it')
+      carefulThrough = error.through
+      return
+    }
+    log.warn({ err: error instanceof PageFailed ? error.cause : error }, 'disturbed, going on from the checkpoint')
+    await pause(Math.min(10_000, 100 * 2 ** Math.min(disturbances++, 7)) * (0.5 + Math.random()), held)
+  }
+
+  const onChange = (change: string, error?: unknown): void => log.debug({ change, err: error }, 'projection lease')
+  await holdLease({ pool, name, owner, ttlMs: leaseMs, signal, onChange }, async (lease, held) => {
+    try {
+      await follow(options, lease, held, { carefulThrough, onProgress: () => (disturbances = 0) })
+    } catch (error) {
+      if (isLeaseLost(error) || (error instanceof PageFailed && isLeaseLost(error.cause))) throw new LeaseLost(name, { cause: error })
+      if (!held.aborted) await recover(error, lease, held)
+    }
+  })
+}
+
+class PageFailed extends Error {
+  override readonly name = 'PageFailed'
+  readonly through: Position
+  constructor(through: Position, cause: unknown) {
+    super('a page could not be written', { cause })
+    this.through = through
+  }
+}
+
+/** One holding of the lease: from its checkpoint on, until it ends. Returns early when a new generation went live, to begin again on the live tables. */
+async function follow(
+  options: RunProjection,
+  lease: Lease,
+  held: AbortSignal,
+  { carefulThrough, onProgress }: { carefulThrough: Position; onProgress: () => void },
+): Promise<void> {
+  const { projection, store, pool, ownerPool, onApplied, pageSize = 1_000, hotRows = 8_000 } = options
+  const { schema, state } = await prepareGeneration(ownerPool, projection)
+  const writer = await createPageWriter({ projection, schema, pool, lease, hotRows: Math.max(hotRows, 4 * pageSize) })
+  const failed = new AbortController()
+  const line = workLine((error) => failed.abort(error))
+  const saving = setInterval(() => line.add(() => writer.save()), saveAfterMs)
+
+  const applied = (position: Position): void => {
+    const { mostParkedKeys = 100 } = options
+    if (writer.parkedKeys() > mostParkedKeys) throw new TooManyParked(`${writer.parkedKeys()} rows of ${lease.name} wait behind events`)
+    onProgress()
+    if (state === 'live') onApplied?.({ projection: projection.name, position })
+  }
+
+  async function take({ events, through }: Extract<Delivery, { kind: 'page' }>): Promise<void> {
+    if (through <= carefulThrough) {
+      await line.empty()
+      await writer.applyCarefully(events, through)
+      return applied(through)
+    }
+    const failing = (error: unknown): never => {
+      throw new PageFailed(through, error)
+    }
+    // Folded while the page before is still being committed; one page is in flight.
+    const prepared = await writer.prepare(events).catch(failing)
+    await line.empty()
+    line.add(async () => {
+      await writer.commit(prepared, through).catch(failing)
+      applied(through)
+    })
+  }
+
+  try {
+    applied(lease.position)
+    await setStatus(pool, lease, state)
+    const signal = AbortSignal.any([held, failed.signal])
+    for await (const delivery of store.subscribe({ after: lease.position, filter: { types: projection.handles }, signal, pageSize })) {
+      if (delivery.kind === 'page') {
+        await take(delivery)
+        continue
+      }
+      await line.empty()
+      if (state === 'building') {
+        await writer.save()
+        if (await switchOver(ownerPool, projection, lease))
+          return options.log.info({ projection: lease.name }, 'a new generation of a read model went live')
+      }
+      applied(delivery.through)
+    }
+    await line.empty()
+    await writer.save() // spares the next start a few empty pages
+  } finally {
+    clearInterval(saving)
+  }
+}
+
+async function setStatus(pool: Pool, lease: Lease, status: 'building' | 'live' | 'paused', failure?: unknown): Promise<void> {
+  await pool.query('update es.subscriptions set status = $3, failure = $4 where name = $1 and fencing_token = $2', [
+    lease.name,
+    lease.token,
+    status,
+    failure === undefined ? null : JSON.stringify(failure),
+  ])
+}
+
+async function untilResolved({ pool, mostParkedKeys = 100 }: RunProjection, lease: Lease, held: AbortSignal): Promise<void> {
+  await setStatus(pool, lease, 'paused', { code: 'too_many_parked', detail: `more than ${mostParkedKeys} rows wait`, at: new Date().toISOString() })
+  while (await pause(lookAgainMs, held)) {
+    const parked = await readParkedKeys(pool, lease.name).catch(() => undefined)
+    if (parked !== undefined && parked.size <= mostParkedKeys) return
+  }
+}

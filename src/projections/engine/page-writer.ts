@@ -1,0 +1,178 @@
+import { LRUCache } from 'lru-cache'
+import type { Pool } from 'pg'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import type { Position } from '../../domain/kernel/position.ts'
+import { binaryArray } from '../../postgres/binary-array.ts'
+import { checkpointStatement, type Lease } from '../../postgres/lease.ts'
+import { inOneFlight, type Statement } from '../../postgres/transaction.ts'
+import { isPoison } from './failures.ts'
+import { foldPage, keyPage, messageOf, rowKey, rowsToLoad, type Change, type Parked, type RowKey } from './fold-page.ts'
+import type { AnyRow, Projection } from './projection.ts'
+import { rowTable } from './rows.ts'
+
+/** What a page comes to: rows to write, events to park. Not yet in the database. */
+export type Prepared = {
+  readonly changes: ReadonlyMap<RowKey, Change>
+  readonly parked: readonly Parked[]
+  readonly newlyParked: readonly RowKey[]
+}
+
+/**
+ * Turns pages into transactions, for one holding of one lease. It keeps hot rows in memory, which is sound because it is the only writer of them while its
+ * token holds; they already show what `prepare` made of earlier pages, so after any failure the writer is thrown away with them.
+ */
+export type PageWriter = {
+  /** Reads the rows that are not at hand and folds. May run while the page before is being committed; pages are prepared in log order. */
+  readonly prepare: (events: readonly RecordedEvent[]) => Promise<Prepared>
+  /** Checkpoint, rows and parked events in one transaction and one flight. Nothing to write: the checkpoint is left for `save`. */
+  readonly commit: (prepared: Prepared, through: Position) => Promise<void>
+  /** Stores how far it came when that was left out. */
+  readonly save: () => Promise<void>
+  /** One event at a time where need be: what fails by itself is parked, the rest is applied. For a page that `commit` could not write. */
+  readonly applyCarefully: (events: readonly RecordedEvent[], through: Position) => Promise<void>
+  readonly parkedKeys: () => number
+}
+
+export async function createPageWriter({
+  projection,
+  schema,
+  pool,
+  lease,
+  hotRows,
+}: {
+  projection: Projection
+  schema: string
+  pool: Pool
+  lease: Lease
+  hotRows: number
+}): Promise<PageWriter> {
+  const table = rowTable(projection, schema)
+  const hot = new LRUCache<RowKey, { readonly row: AnyRow | undefined }>({ max: hotRows })
+  const parkedKeys = await readParkedKeys(pool, lease.name)
+  let stored = lease.position
+  let reached = lease.position
+
+  async function prepare(events: readonly RecordedEvent[]): Promise<Prepared> {
+    const { keyed, parked } = keyPage(projection, events)
+    const before = new Map<RowKey, AnyRow | undefined>()
+    // Copied out first: putting loaded rows in may push out ones that this very page still needs.
+    for (const { key } of keyed) {
+      const known = hot.get(key)
+      if (known !== undefined) before.set(key, known.row)
+    }
+    const missing = rowsToLoad(projection, keyed, before)
+    const loaded = await table.load(
+      pool,
+      missing.map(({ at, id }) => ({ tenantId: at.stream.tenantId, id })),
+    )
+    for (const { key } of missing) before.set(key, loaded.get(key))
+    const folded = foldPage(
+      projection,
+      keyed,
+      (key) => before.get(key),
+      (key) => parkedKeys.has(key),
+    )
+    for (const [key, row] of before) hot.set(key, { row })
+    for (const [key, { row }] of folded.changes) hot.set(key, { row })
+    const all = [...parked, ...folded.parked]
+    const newlyParked = all.map(({ at, id }) => rowKey(at.stream.tenantId, id)).filter((key) => !parkedKeys.has(key))
+    for (const key of newlyParked) parkedKeys.add(key)
+    return { changes: folded.changes, parked: all, newlyParked }
+  }
+
+  async function commit({ changes, parked }: Prepared, through: Position): Promise<void> {
+    reached = through
+    if (changes.size === 0 && parked.length === 0) return
+    await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], through)
+  }
+
+  async function write(statements: readonly Statement[], to: Position): Promise<void> {
+    await inOneFlight(pool, [checkpointStatement({ name: lease.name, token: lease.token, from: stored, to }), ...statements])
+    stored = to
+    reached = to
+  }
+
+  async function applyCarefully(events: readonly RecordedEvent[], through: Position): Promise<void> {
+    // Nothing of the failed try may survive in the hot rows.
+    hot.clear()
+    let prepared: Prepared | undefined
+    try {
+      prepared = await prepare(events)
+      await commit(prepared, through)
+      return
+    } catch (error) {
+      if (!isPoison(error)) throw error
+      for (const key of prepared?.newlyParked ?? []) parkedKeys.delete(key)
+      hot.clear()
+      if (events.length <= 1) return parkAlone(events, through, error)
+    }
+    const half = events.slice(0, Math.ceil(events.length / 2))
+    await applyCarefully(half, half.at(-1)?.position ?? through)
+    await applyCarefully(events.slice(half.length), through)
+  }
+
+  async function parkAlone(events: readonly RecordedEvent[], through: Position, error: unknown): Promise<void> {
+    const parked = keyPage(projection, events).keyed.map(({ at, id }) => ({ at, id, category: 'failed' as const, error: messageOf(error) }))
+    for (const { at, id } of parked) parkedKeys.add(rowKey(at.stream.tenantId, id))
+    await write(parkStatements(lease.name, parked), through)
+  }
+
+  return {
+    prepare,
+    commit,
+    applyCarefully,
+    async save() {
+      if (reached > stored) await write([], reached)
+    },
+    parkedKeys: () => parkedKeys.size,
+  }
+}
+
+/** Rows with an event that waits for somebody to look at it. */
+export async function readParkedKeys(pool: Pool, subscription: string): Promise<Set<RowKey>> {
+  const { rows } = await pool.query<{ tenant_id: string; stream_key: string }>(
+    'select distinct tenant_id, stream_key from es.parked_events where subscription = $1 and resolved_at is null',
+    [subscription],
+  )
+  return new Set(rows.map(({ tenant_id, stream_key }) => rowKey(tenant_id, stream_key)))
+}
+
+function parkStatements(subscription: string, parked: readonly Parked[]): readonly Statement[] {
+  if (parked.length === 0) return []
+  const column = (value: (one: Parked) => string): string[] => parked.map(value)
+  return [
+    {
+      name: 'park_events',
+      text: `insert into es.parked_events (tenant_id, subscription, position, stream_key, event_type, category, error)
+        select p.tenant_id, $1, p.position, p.stream_key, p.event_type, p.category, p.error
+        from unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[]) as p (tenant_id, position, stream_key, event_type, category, error)`,
+      values: [
+        subscription,
+        binaryArray(
+          'uuid',
+          column(({ at }) => at.stream.tenantId),
+        ),
+        binaryArray(
+          'int8',
+          column(({ at }) => at.position),
+        ),
+        binaryArray(
+          'text',
+          column(({ id }) => id),
+        ),
+        binaryArray(
+          'text',
+          column(({ at }) => at.type),
+        ),
+        binaryArray(
+          'text',
+          column(({ category }) => category),
+        ),
+        binaryArray(
+          'text',
+          column(({ error }) => error),
+        ),
+      ],
+    },
+  ]
+}

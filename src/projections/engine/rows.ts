@@ -1,0 +1,104 @@
+import type { Pool } from 'pg'
+import { binaryArray } from '../../postgres/binary-array.ts'
+import type { Statement } from '../../postgres/transaction.ts'
+import { rowKey, type Change, type RowKey } from './fold-page.ts'
+import { snake, tableOf } from './naming.ts'
+import type { AnyRow, ColumnType, Projection, Value } from './projection.ts'
+
+/** A change that PostgreSQL's binary format cannot hold (an invalid date, a text that is no uuid): the fold made it, trying again will not help. */
+export class NotEncodable extends Error {
+  override readonly name = 'NotEncodable'
+}
+
+/** Reads and writes the rows of one read model in one schema, a page at a time: one statement for all rows to load, one to write, one to delete. */
+export type RowTable = {
+  /** @throws NotEncodable */
+  readonly load: (pool: Pool, wanted: readonly { readonly tenantId: string; readonly id: string }[]) => Promise<ReadonlyMap<RowKey, AnyRow>>
+  /** @throws NotEncodable */
+  readonly write: (changes: Iterable<Change>) => readonly Statement[]
+}
+
+export function rowTable(projection: Projection, schema: string): RowTable {
+  const table = `${schema}.${tableOf(projection)}`
+  const columns = Object.entries(projection.table.columns)
+  const names = columns.map(([name]) => snake(name))
+  const idType = projection.table.columns.id
+  // The text of a prepared statement depends on the schema and the columns, so its name says both.
+  const prepared = (what: string): string => `${schema}_v${projection.version}_${what}`
+
+  const load = {
+    name: prepared('load'),
+    // json is read as its text: the fold works on text, and parsing it here only to write it again would cost more than the fold.
+    text: `select r.tenant_id, ${columns.map(([name, type]) => `r.${snake(name)}${type === 'json' ? '::text' : ''} as "${name}"`).join(', ')}
+      from unnest($1::uuid[], $2::${idType}[]) as wanted (tenant_id, id) join ${table} r on r.tenant_id = wanted.tenant_id and r.id = wanted.id`,
+  }
+  const upsert = {
+    name: prepared('upsert'),
+    text: `insert into ${table} (tenant_id, ${names.join(', ')})
+      select * from unnest($1::uuid[], ${columns.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
+      on conflict (tenant_id, id) do update set ${names
+        .filter((name) => name !== 'id')
+        .map((name) => `${name} = excluded.${name}`)
+        .join(', ')}`,
+  }
+  const remove = {
+    name: prepared('delete'),
+    text: `delete from ${table} r using unnest($1::uuid[], $2::${idType}[]) as gone (tenant_id, id) where r.tenant_id = gone.tenant_id and r.id = gone.id`,
+  }
+
+  return {
+    async load(pool, wanted) {
+      if (wanted.length === 0) return new Map()
+      const values = encoded(() => keys(idType, wanted))
+      const { rows } = await pool.query<AnyRow & { tenant_id: string }>({ ...load, values })
+      return new Map(rows.map(({ tenant_id, ...row }) => [rowKey(tenant_id, row.id), row as AnyRow]))
+    },
+    write(changes) {
+      const kept: { tenantId: string; row: AnyRow }[] = []
+      const gone: { tenantId: string; id: string }[] = []
+      for (const { tenantId, id, row } of changes) {
+        if (row === undefined) gone.push({ tenantId, id })
+        else kept.push({ tenantId, row })
+      }
+      return encoded(() => [
+        ...(gone.length === 0 ? [] : [{ ...remove, values: keys(idType, gone) }]),
+        ...(kept.length === 0 ? [] : [{ ...upsert, values: parameters(columns, kept) }]),
+      ])
+    },
+  }
+}
+
+function encoded<T>(encode: () => T): T {
+  try {
+    return encode()
+  } catch (error) {
+    throw new NotEncodable(error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+const keys = (idType: ColumnType, wanted: readonly { tenantId: string; id: string }[]): Buffer[] => [
+  binaryArray(
+    'uuid',
+    wanted.map(({ tenantId }) => tenantId),
+  ),
+  column(
+    idType,
+    wanted.map(({ id }) => id),
+  ),
+]
+
+const parameters = (columns: readonly (readonly [string, ColumnType])[], kept: readonly { tenantId: string; row: AnyRow }[]): Buffer[] => [
+  binaryArray(
+    'uuid',
+    kept.map(({ tenantId }) => tenantId),
+  ),
+  ...columns.map(([name, type]) =>
+    column(
+      type,
+      kept.map(({ row }) => row[name]),
+    ),
+  ),
+]
+
+/** The table definition pairs each column with the type of its values; this is where that pairing is relied on. */
+const column = (type: ColumnType, values: readonly (Value | undefined)[]): Buffer => binaryArray(type, values as readonly never[])
