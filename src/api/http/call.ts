@@ -35,7 +35,7 @@ export type Answer = {
   readonly stale?: boolean
 }
 
-/** The handler wrote to `res` itself. Only for reads: such an answer cannot be kept under an Idempotency-Key. */
+/** The handler wrote to `res` itself (say `Promise<typeof sent>` as its type). Only for reads: such an answer cannot be kept under an Idempotency-Key. */
 export const sent = Symbol('sent')
 
 export const ok = (body: unknown, more: Omit<Answer, 'status' | 'body'> = {}): Answer => ({ status: 200, body, ...more })

@@ -34,7 +34,11 @@ const meSchema = z.object({
 export function keyRoutes({ queries, directory, issueApiKey, revokeApiKey }: KeyRoutesDeps): readonly Route[] {
   return [
     route({
-      ...{ method: 'get', path: '/v1/me', tag, access: 'authenticated', summary: 'Who the credential is' },
+      method: 'get',
+      path: '/v1/me',
+      tag,
+      access: 'authenticated',
+      summary: 'Who the credential is',
       responses: { 200: { description: 'The caller', schema: meSchema } },
       handle({ principal }) {
         const tenant = principal.tenantId === platformTenant ? undefined : directory.tenantOf(principal.tenantId)
@@ -47,13 +51,24 @@ export function keyRoutes({ queries, directory, issueApiKey, revokeApiKey }: Key
       },
     }),
     route({
-      ...{ method: 'get', path: '/v1/api-keys', tag, access: 'keys:read', summary: 'List API keys, revoked ones among them', reads },
+      method: 'get',
+      path: '/v1/api-keys',
+      tag,
+      access: 'keys:read',
+      summary: 'List API keys, revoked ones among them',
+      reads,
       query: z.strictObject(paging),
       responses: { 200: { description: 'Keys without their secrets', schema: pageOf(apiKeySchema) } },
       handle: async ({ tenantId, query }) => ok(listBody(await listApiKeys(queries, tenantId, query), renderApiKey)),
     }),
     route({
-      ...{ method: 'get', path: '/v1/api-keys/{id}', tag, access: 'keys:read', summary: 'Read an API key', params: idParams, reads },
+      method: 'get',
+      path: '/v1/api-keys/{id}',
+      tag,
+      access: 'keys:read',
+      summary: 'Read an API key',
+      params: idParams,
+      reads,
       responses: { 200: { description: 'The key without its secret', schema: apiKeySchema } },
       async handle({ tenantId, params }) {
         const row = await getApiKey(queries, tenantId, params.id)
@@ -62,7 +77,12 @@ export function keyRoutes({ queries, directory, issueApiKey, revokeApiKey }: Key
       },
     }),
     route({
-      ...{ method: 'post', path: '/v1/api-keys', tag, access: 'keys:write', summary: 'Issue an API key', body: newApiKey },
+      method: 'post',
+      path: '/v1/api-keys',
+      tag,
+      access: 'keys:write',
+      summary: 'Issue an API key',
+      body: newApiKey,
       description: 'The key is shown once. A key can only issue keys whose scopes it holds itself.',
       responses: { 201: { description: 'The key', schema: issuedKey } },
       problems: ['scope_exceeded', 'tenant_closed'],
@@ -74,7 +94,12 @@ export function keyRoutes({ queries, directory, issueApiKey, revokeApiKey }: Key
       },
     }),
     route({
-      ...{ method: 'delete', path: '/v1/api-keys/{id}', tag, access: 'keys:write', summary: 'Revoke an API key', params: idParams },
+      method: 'delete',
+      path: '/v1/api-keys/{id}',
+      tag,
+      access: 'keys:write',
+      summary: 'Revoke an API key',
+      params: idParams,
       responses: { 204: { description: 'Revoked' } },
       async handle({ params, context }) {
         const { position } = settled(await revokeApiKey({ keyId: params.id }, context))

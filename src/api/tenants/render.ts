@@ -7,7 +7,12 @@ import type { apiKeySchema, tenantSchema } from './schema.ts'
 type TenantBody = z.infer<typeof tenantSchema>
 
 export const renderTenant = ({ id, name, slug, plan, status, locale, settings, createdAt, updatedAt, version }: TenantView): TenantBody => ({
-  ...{ id, name, slug, locale, settings, version },
+  id,
+  name,
+  slug,
+  locale,
+  settings,
+  version,
   plan: plan as TenantBody['plan'],
   status: status as TenantBody['status'],
   created_at: createdAt.toISOString(),
@@ -19,15 +24,24 @@ export const renderDecided = (id: string, tenant: Tenant, version: number, at: D
   const { name, slug, plan, locale, settings, status } = tenant
   const moment = at.toISOString()
   return {
-    ...{ id, name, slug, plan, locale, version },
+    id,
+    name,
+    slug,
+    plan,
+    locale,
+    version,
     settings: { ...settings },
     status: status === 'suspended' || status === 'closed' ? status : 'active',
-    ...{ created_at: moment, updated_at: moment },
+    created_at: moment,
+    updated_at: moment,
   }
 }
 
 export const renderApiKey = ({ id, name, hint, scopes, createdAt, revokedAt }: ApiKeyView): z.infer<typeof apiKeySchema> => ({
-  ...{ id, name, hint, scopes: [...scopes] },
+  id,
+  name,
+  hint,
+  scopes: [...scopes],
   created_at: createdAt.toISOString(),
   revoked_at: revokedAt?.toISOString() ?? null,
 })

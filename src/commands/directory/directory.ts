@@ -13,6 +13,8 @@ import { createTenantBook, type KeyEntry, type TenantEntry } from './tenant-book
  *
  * LOADING → READY → CLOSED, or FAILED when the log cannot be followed: then every wait rejects, and the process should end.
  */
+export type { ChannelEntry, HookApp } from './channel-book.ts'
+
 export type Directory = Routes & {
   /** Resolves once everything that was in the log at the start is known. */
   readonly ready: () => Promise<void>

@@ -142,6 +142,7 @@ const envelope = {
 
 type Objects = typeof objects
 export type OutgoingType = keyof Objects
+export const outgoingTypes = Object.keys(objects) as readonly OutgoingType[]
 
 const typed = <Type extends OutgoingType, Address extends z.ZodRawShape>(type: Type, address: Address) =>
   z.strictObject({ ...envelope, ...address, type: z.literal(type), [type]: objects[type] } as unknown as typeof envelope &

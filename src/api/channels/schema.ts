@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { line, time } from '../http/fields.ts'
+
+export const channelSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['business', 'lite']),
+    name: z.string(),
+    status: z.enum(['pending', 'connecting', 'connected', 'degraded', 'disconnected', 'logged_out', 'suspended']),
+    phone: z.string().nullable().meta({ description: 'E.164, once the provider has named it' }),
+    phone_number_id: z.string().optional(),
+    waba_id: z.string().optional(),
+    verified_name: z.string().optional(),
+    quality_rating: z.string().optional(),
+    throughput: z.string().optional(),
+    messaging_limit: z.string().optional(),
+    capabilities: z.array(z.string()).meta({ description: 'The kinds of message that can be sent through it' }),
+    last_error: z.object({ code: z.string(), title: z.string(), detail: z.string().optional(), at: time }).optional(),
+    webhook_path: z.string().meta({ description: 'Where the Meta app behind it sends its webhooks' }),
+    created_at: time,
+    updated_at: time,
+    version: z.int(),
+  })
+  .meta({ id: 'Channel' })
+
+export const metaId = z.string().regex(/^\d{1,32}$/, 'must be the digits that Meta shows')
+/** Meta's tokens and secrets are printable ASCII; a pasted line break is the usual mistake. */
+export const credential = z
+  .string()
+  .trim()
+  .regex(/^[\x21-\x7e]{8,2048}$/, 'must be 8 to 2048 characters without blanks')
+export const channelName = line(100)
+
+const business = z.strictObject({
+  kind: z.literal('business'),
+  name: channelName,
+  phone_number_id: metaId,
+  waba_id: metaId,
+  access_token: credential,
+  app_secret: credential.optional().meta({ description: 'Of the own Meta app, if the number does not use the app of this installation' }),
+  verify: z.boolean().default(true).meta({ description: 'false: do not ask the provider' }),
+})
+const lite = z.strictObject({ kind: z.literal('lite'), name: channelName })
+export const newChannel = z.discriminatedUnion('kind', [business, lite])
+
+export const channelPatch = z.strictObject({
+  name: channelName.optional(),
+  access_token: credential.optional(),
+  app_secret: credential.optional(),
+  verify: z.boolean().default(true),
+})
+
+export const checkSchema = z.object({
+  ok: z.boolean(),
+  channel: channelSchema,
+  error: z.object({ code: z.string(), title: z.string(), detail: z.string() }).optional(),
+})
