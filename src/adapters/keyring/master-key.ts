@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import type pg from 'pg'
-import { openWith, SealBroken, sealWith } from './seal.ts'
+import { SealBroken } from '../../domain/kernel/vault.ts'
+import { openWith, sealWith } from './seal.ts'
 
 /** There is one master key at a time; its version stands in what it wraps, so that a later one can be told from it. */
 export const masterVersion = 1

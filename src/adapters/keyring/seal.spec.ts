@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { keyVersion, openWith, SealBroken, sealWith } from './seal.ts'
+import { SealBroken } from '../../domain/kernel/vault.ts'
+import { keyVersion, openWith, sealWith } from './seal.ts'
 
 const key = createSecretKey(randomBytes(32))
 const sealed = (text: string, boundTo = 'tenant/contact') => sealWith(key, 7, boundTo, Buffer.from(text))

@@ -1,15 +1,11 @@
 import { createCipheriv, createDecipheriv, randomFillSync, type KeyObject } from 'node:crypto'
+import { SealBroken } from '../../domain/kernel/vault.ts'
 
 const format = 1
 const headerLength = 3
 const nonceLength = 12
 const tagLength = 16
 const overhead = headerLength + nonceLength + tagLength
-
-/** The ciphertext does not belong where it stands, was changed, or is none: never shown, never taken for erased. */
-export class SealBroken extends Error {
-  override readonly name = 'SealBroken'
-}
 
 // Random nonces, drawn 1,024 at a time: a call of randomFillSync per nonce costs more than the encryption of a short text.
 // Random is safe here because each key belongs to one subject: 2^32 messages of one person stay under the limit of NIST SP 800-38D.

@@ -1,7 +1,8 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import type pg from 'pg'
+import { SealBroken } from '../../domain/kernel/vault.ts'
 import { masterVersion, WrongMasterKey } from './master-key.ts'
-import { openWith, SealBroken, sealWith } from './seal.ts'
+import { openWith, sealWith } from './seal.ts'
 import { shareLoads } from './share-loads.ts'
 
 /** `wrapping` by version, newest under `current`; `index` keys the blind indexes and never changes. */

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SealBroken } from '../../domain/kernel/vault.ts'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { createPool, type DatabaseRole } from '../../postgres/pool.ts'
 import { checkMasterKey, WrongMasterKey } from './master-key.ts'
-import { SealBroken } from './seal.ts'
 import { createVault } from './vault.ts'
 
 const masterKey = randomBytes(32)

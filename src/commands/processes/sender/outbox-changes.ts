@@ -15,6 +15,7 @@ export const outboxTypes = [
   'SendRetried',
   'MessageStatusChanged',
 ] as const satisfies readonly EventType[]
+const isOutboxType: ReadonlySet<string> = new Set(outboxTypes)
 type OutboxEvent = Extract<ConversationEvent, { type: (typeof outboxTypes)[number] }>
 
 export type OutboxState = 'queued' | 'sending' | 'failed' | 'unknown'
@@ -59,6 +60,7 @@ export type OutboxChange = {
 export function outboxChanges(events: readonly RecordedEvent[]): readonly OutboxChange[] {
   const changes = new Map<string, OutboxChange>()
   for (const recorded of events) {
+    if (!isOutboxType.has(recorded.type)) continue
     const event = fromStored<OutboxEvent>(recorded)
     const key = `${recorded.stream.tenantId} ${event.messageId}`
     const before = changes.get(key)

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryResult } from 'pg'
 import type { Logger } from 'pino'
+import type { EventType } from '../../../domain/catalogue.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { start, type Position } from '../../../domain/kernel/position.ts'
 import { checkpointOf, checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../../postgres/lease.ts'
 import { inOneFlight } from '../../../postgres/transaction.ts'
 import { outboxChanges, outboxTypes, type Content, type OutboxChange } from './outbox-changes.ts'
-import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type OutboxRow } from './outbox-table.ts'
+import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type ChannelRef, type OutboxRow } from './outbox-table.ts'
 
 export const outboxSubscription = 'outbox'
 
@@ -29,17 +30,34 @@ type Options = {
   signal: AbortSignal
   log: Pick<Logger, 'warn' | 'debug'>
   onNews: (news: readonly OutboxNews[]) => void
+  onConnected: (channel: ChannelRef) => void
 }
+
+/** A channel that may send (again). */
+const connectedTypes = ['ChannelConnected', 'ChannelCredentialsChanged'] as const satisfies readonly EventType[]
+const types: readonly string[] = [...outboxTypes, ...connectedTypes]
+const connected: ReadonlySet<string> = new Set(connectedTypes)
 
 const leaseMs = 10_000
 const lazyMs = 1_000
+const sharedMs = 50
 
 /**
  * The log → work.outbox. WAITING (another process writes it) → WRITING → WAITING when the lease is lost; any other trouble ends in WRITING again, from the checkpoint.
  * Invariant: the rows are those that the events up to the checkpoint make, because both are written in one transaction that begins with the checkpoint.
  */
-export function runOutbox({ store, pool, owner, signal, log, onNews }: Options): Outbox {
+export function runOutbox({ store, pool, owner, signal, log, onNews, onConnected }: Options): Outbox {
+  /** Everything up to here is in the table; undefined while another process writes it. */
   let applied: Position | undefined
+  let asked: { at: number; checkpoint: Promise<Position | undefined> } | undefined
+
+  /** Many channels may wait for it together: they share the question. */
+  async function checkpoint(): Promise<Position> {
+    if (asked === undefined || performance.now() - asked.at > sharedMs) {
+      asked = { at: performance.now(), checkpoint: checkpointOf(pool, outboxSubscription) }
+    }
+    return (await asked.checkpoint) ?? start
+  }
 
   async function write(lease: Lease, signal: AbortSignal): Promise<void> {
     let stored = lease.position
@@ -54,7 +72,6 @@ export function runOutbox({ store, pool, owner, signal, log, onNews }: Options):
       const statements = [checkpoint, update, insertStatement(changes), deleteStatement(changes)].filter((one) => one !== undefined)
       const results = await inOneFlight(pool, statements)
       stored = to
-      applied = to
       const news = [...freshNews(changes), ...(update === undefined ? [] : againNews(results[1]))]
       if (news.length > 0) onNews(news)
     }
@@ -71,10 +88,13 @@ export function runOutbox({ store, pool, owner, signal, log, onNews }: Options):
       if (seen > stored) inTurn(() => commit([], seen)).catch((error: unknown) => failed.abort(error))
     }, lazyMs)
     try {
-      for await (const delivery of store.subscribe({ after: lease.position, filter: { types: outboxTypes }, signal: ended })) {
-        const changes = delivery.kind === 'page' ? outboxChanges(delivery.events) : []
-        if (changes.length > 0) await inTurn(() => commit(changes, delivery.through))
-        seen = delivery.through
+      for await (const delivery of store.subscribe({ after: lease.position, filter: { types }, signal: ended })) {
+        const { events, through } = delivery.kind === 'page' ? delivery : { events: [], through: delivery.through }
+        const changes = outboxChanges(events)
+        if (changes.length > 0) await inTurn(() => commit(changes, through))
+        seen = through
+        applied = through
+        for (const { type, stream } of events) if (connected.has(type)) onConnected({ tenantId: stream.tenantId, channelId: stream.id })
       }
       if (failed.signal.aborted) throw failed.signal.reason
     } finally {
@@ -101,7 +121,7 @@ export function runOutbox({ store, pool, owner, signal, log, onNews }: Options):
   return {
     writing: () => applied !== undefined,
     async hasReached(position) {
-      return (applied ?? (await checkpointOf(pool, outboxSubscription)) ?? start) >= position
+      return (applied ?? (await checkpoint())) >= position
     },
     done: run(),
   }

@@ -33,7 +33,8 @@ export type Schedule = {
   finish: (messageId: string, result: { readonly settled: Position } | { readonly again: OutboxRow }, now: number) => void
   /** Nothing goes out until then, and afterwards one message alone has to come through before others follow. */
   pause: (until: number) => void
-  resume: () => void
+  /** What made it pause is over: everything that waits is due now. */
+  resume: (now: number) => void
   /** Slow down to a share of the allowed rate (rate limit errors), or back up. */
   throttle: (share: number) => void
   setPerSecond: (perSecond: number) => void
@@ -219,8 +220,17 @@ export function createSchedule(limits: Limits, now: number): Schedule {
       pausedUntil = Math.max(pausedUntil, until)
       probing = true
     },
-    resume() {
+    resume(now) {
       pausedUntil = 0
+      for (const conversation of conversations.values()) {
+        conversation.waiting.forEach((row, place) => {
+          if (row.dueAt.getTime() <= now || row.messageId === conversation.sendingId) return
+          const due = { ...row, dueAt: new Date(now) }
+          conversation.waiting[place] = due
+          byMessage.set(row.messageId, due)
+        })
+        if (conversation.state === 'later') enqueue(conversation, now)
+      }
     },
     throttle(wanted) {
       share = wanted

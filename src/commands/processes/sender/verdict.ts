@@ -73,7 +73,7 @@ function refused(answer: ProviderError, tried: Tried): Verdict {
       // Meta's own rule: 4^n seconds.
       return { result: patient(error, Math.max(wait, Math.min(60 * minute, 4 ** Math.min(10, tried.tries - 1) * second)), tried), channel: {} }
     case 'credentials': {
-      const pauseMs = backOff(tried.streak, minute, 30 * minute, tried.random)
+      const pauseMs = backOff(tried.streak, minute, 5 * minute, tried.random)
       return { result: patient(error, pauseMs, tried), channel: { pauseMs, trouble: error } }
     }
     case 'human':

@@ -1,0 +1,145 @@
+import type { Logger } from 'pino'
+import type { MessageError } from '../../../domain/conversation/events.ts'
+import type { Clock } from '../../../domain/kernel/clock.ts'
+import type { Attempted, Holding } from './attempt.ts'
+import { mayCall, type Channel } from './channel.ts'
+import { channelKey, type ChannelRef, type OutboxRow } from './outbox-table.ts'
+import type { Limits } from './schedule.ts'
+import { createTurns } from './turns.ts'
+
+type Deps = {
+  attempt: (row: OutboxRow, holding: Holding) => Promise<Attempted>
+  clock: Clock
+  log: Pick<Logger, 'warn' | 'error'>
+  limits: Limits
+  /** Calls under way in this process. */
+  atOnce: number
+  hardStop: AbortSignal
+  onTrouble: (channel: ChannelRef, error: MessageError) => void
+}
+
+export type Flights = {
+  /** The channel may have something to send. */
+  readonly wake: (channel: Channel) => void
+  readonly drop: (channel: Channel) => void
+  /** What makes it pause may be over. */
+  readonly resume: (channel: Channel) => void
+  /** Resolves when no call of the channel is under way that was begun until now. */
+  readonly landed: (channel: ChannelRef) => Promise<void>
+  /** Begins nothing new; resolves when nothing is under way. */
+  readonly stop: () => Promise<void>
+  readonly underWay: () => number
+}
+
+const perSecondOf: Readonly<Record<string, number>> = { HIGH: 1_000 }
+const longestSleepMs = 60_000
+const longestLocalPauseMs = 60_000
+
+/** All calls of the process: which channel's turn it is, how many at once, and what an answer means for the channel. */
+export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, onTrouble }: Deps): Flights {
+  const turns = createTurns<Channel>()
+  const underWay = new Map<Promise<void>, string>()
+  /** Messages that could not be tried for a reason of ours: database, key, a bug. */
+  const localTrouble = new Map<string, number>()
+  const phase = { stopping: false }
+  const now = (): number => clock().getTime()
+
+  function wake(channel: Channel): void {
+    if (channel.state === 'live') turns.add(channel.lease.tenantId, channel.lease.channelId, channel)
+    pump()
+  }
+
+  function pump(): void {
+    while (!phase.stopping && underWay.size < atOnce) {
+      const next = turns.pick((channel) => {
+        const row = mayCall(channel) ? channel.schedule.next(now()) : undefined
+        if (row === undefined) sleepUntilDue(channel)
+        return row === undefined ? undefined : { channel, row }
+      })
+      if (next === undefined) return
+      const flight: Promise<void> = fly(next.channel, next.row).finally(() => {
+        underWay.delete(flight)
+        wake(next.channel)
+      })
+      underWay.set(flight, channelKey(next.channel.lease))
+    }
+  }
+
+  /** A channel whose lease is in doubt is woken by its renewal. */
+  function sleepUntilDue(channel: Channel): void {
+    clearTimeout(channel.timer)
+    const at = mayCall(channel) ? channel.schedule.wakeAt(now()) : undefined
+    if (at !== undefined) channel.timer = setTimeout(() => wake(channel), Math.min(longestSleepMs, Math.max(1, at - now())))
+  }
+
+  async function fly(channel: Channel, row: OutboxRow): Promise<void> {
+    const { schedule, holder } = channel
+    channel.busyAt = performance.now()
+    try {
+      const attempted = await attempt(row, { holder, mayCall: () => mayCall(channel), streak: () => channel.streak })
+      localTrouble.delete(row.messageId)
+      schedule.finish(row.messageId, attempted.end, now())
+      learn(channel, attempted)
+    } catch (error) {
+      // Before the call anything may throw, after it only a hard stop does. The message keeps its place.
+      const times = (localTrouble.get(row.messageId) ?? 0) + 1
+      localTrouble.set(row.messageId, times)
+      const pause = Math.min(longestLocalPauseMs, 500 * 2 ** Math.min(times, 10))
+      schedule.finish(row.messageId, { again: { ...row, dueAt: new Date(now() + pause) } }, now())
+      if (!hardStop.aborted) log.warn({ err: error, messageId: row.messageId, times }, 'a send could not begin and is tried again')
+    }
+    channel.busyAt = performance.now()
+  }
+
+  function learn(channel: Channel, { called, throughput, channel: effect }: Attempted): void {
+    const { schedule } = channel
+    const { pauseMs, slower, trouble } = effect
+    if (called !== undefined) schedule.setPerSecond(perSecondOf[throughput ?? ''] ?? limits.perSecond)
+    if (called === 'accepted') {
+      channel.streak = 0
+      channel.troubleCode = undefined
+      schedule.succeeded()
+      if (channel.share < 1) slowTo(channel, Math.min(1, channel.share + 0.005))
+    }
+    // What was in flight together fails together: it counts once.
+    if (pauseMs !== undefined && now() >= channel.pausedUntil) {
+      channel.streak++
+      channel.pausedUntil = now() + pauseMs
+      schedule.pause(channel.pausedUntil)
+      if (slower === true) slowTo(channel, Math.max(1 / 32, channel.share / 2))
+    }
+    if (trouble !== undefined && trouble.code !== channel.troubleCode) {
+      channel.troubleCode = trouble.code
+      onTrouble({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId }, trouble)
+    }
+  }
+
+  function slowTo(channel: Channel, share: number): void {
+    channel.share = share
+    channel.schedule.throttle(share)
+  }
+
+  return {
+    wake,
+    drop(channel) {
+      channel.state = 'lost'
+      clearTimeout(channel.timer)
+      turns.remove(channel.lease.tenantId, channel.lease.channelId)
+    },
+    resume(channel) {
+      channel.pausedUntil = 0
+      channel.streak = 0
+      channel.schedule.resume(now())
+      wake(channel)
+    },
+    async landed(ref) {
+      const key = channelKey(ref)
+      await Promise.allSettled([...underWay].flatMap(([flight, of]) => (of === key ? [flight] : [])))
+    },
+    async stop() {
+      phase.stopping = true
+      await Promise.allSettled(underWay.keys())
+    },
+    underWay: () => underWay.size,
+  }
+}

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import type { MessageError } from '../../../domain/conversation/events.ts'
+import type { Clock } from '../../../domain/kernel/clock.ts'
+import type { EventStore } from '../../../domain/kernel/event-store.ts'
+import type { Vault } from '../../../domain/kernel/vault.ts'
+import type { Commands } from '../../kernel/execute.ts'
+import type { CloudApi } from '../../ports/cloud-api.ts'
+import { createAttempt, type AccountOf, type RecipientOf } from './attempt.ts'
+import { createFlights } from './flights.ts'
+import { createChannels, type SenderStats, type SenderTimes } from './channels.ts'
+import type { Content } from './outbox-changes.ts'
+import type { ChannelRef } from './outbox-table.ts'
+import { runOutbox } from './outbox.ts'
+import { createRecording } from './recording.ts'
+import type { Limits } from './schedule.ts'
+
+export type SenderOptions = {
+  readonly store: EventStore
+  readonly commands: Commands
+  /** Connects as recado_worker. */
+  readonly pool: Pool
+  readonly cloudApi: CloudApi
+  /** The account to call with, tokens in plain, as they are now; undefined while the channel is not connected: its messages wait. */
+  readonly accountOf: AccountOf
+  /** How the provider names the contact; undefined when it has no name it could be reached under. */
+  readonly recipientOf: RecipientOf
+  readonly vault: Pick<Vault, 'open'>
+  /** Another one for every process and every start of it. */
+  readonly owner: string
+  /** Ends it: calls under way are finished, for `stopMs` at most, then the channels are released. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+  readonly random?: () => number
+  /** The channel cannot send and somebody should know: told once, until a message comes through again. */
+  readonly onChannelTrouble?: (channel: ChannelRef, error: MessageError) => void
+  readonly limits?: Limits
+  /** Calls under way in this process (512). */
+  readonly atOnce?: number
+  readonly times?: Partial<SenderTimes>
+  readonly stopMs?: number
+}
+
+export type Sender = {
+  /** Resolves when everything is finished and released after `signal`. */
+  readonly done: Promise<void>
+  readonly stats: () => SenderStats
+}
+
+/** Meta's limits (October 2026): 80 messages a second and number, 1 in 6 seconds to the same person with 45 at once. */
+const metaLimits: Limits = { perSecond: 80, pair: { perSecond: 1 / 6, burst: 45 }, atOnce: 256 }
+const usualTimes: SenderTimes = { leaseMs: 10_000, pollMs: 1_000, idleMs: 30_000 }
+/** Sealed contents of messages that will go out soon: what is not here is read when its turn comes. */
+const contentsKept = 20_000
+
+/** Sends what the log says is queued: the outbox follows the log, one sender per channel follows the outbox, and every attempt is in the log before its call. */
+export function startSender(options: SenderOptions): Sender {
+  const { store, commands, pool, cloudApi, accountOf, recipientOf, vault, owner, signal, clock, log } = options
+  const { random = Math.random, limits = metaLimits, atOnce = 512, stopMs = 10_000, onChannelTrouble: onTrouble = () => undefined } = options
+  const times = { ...usualTimes, ...options.times }
+  const hardStop = new AbortController()
+  const contents = new LRUCache<string, Content>({ max: contentsKept })
+  const recording = createRecording({ commands, store, clock, log })
+  const given = { pool, store, recording, contents, owner, clock, log, limits, hardStop: hardStop.signal }
+  const attempt = createAttempt({ ...given, cloudApi, vault, accountOf, recipientOf, random })
+  const flights = createFlights({ ...given, attempt, atOnce, onTrouble })
+  const outbox = runOutbox({
+    ...given,
+    signal,
+    onNews: (news) => channels.news(news),
+    onConnected: (channel) => channels.connected(channel),
+  })
+  const channels = createChannels({ ...given, outbox, flights, times })
+
+  async function regularly(ms: number, work: () => Promise<void>, until: AbortSignal): Promise<void> {
+    while (!until.aborted) {
+      await work().catch((error: unknown) => log.warn({ err: error }, 'the sender could not reach the database'))
+      await sleep(ms, undefined, { signal: until }).catch(() => undefined)
+    }
+  }
+
+  async function run(): Promise<void> {
+    const released = new AbortController()
+    const renewing = regularly(times.leaseMs / 3, channels.renew, released.signal)
+    const polling = regularly(times.pollMs, channels.poll, signal)
+    await aborted(signal)
+    // Leases are renewed until the last answer is recorded: nobody may take a call under way for one left behind.
+    channels.stop()
+    const patience = setTimeout(() => hardStop.abort(), stopMs)
+    await flights.stop()
+    clearTimeout(patience)
+    await Promise.all([outbox.done, polling])
+    await channels.release()
+    released.abort()
+    await renewing
+  }
+
+  return { done: run(), stats: channels.stats }
+}
+
+const aborted = async (signal: AbortSignal): Promise<void> => {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+}
