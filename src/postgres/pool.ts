@@ -1,4 +1,4 @@
-import { Pool, types as builtIn, type CustomTypesConfig } from 'pg'
+import { Pool, types as builtIn, type ClientBase, type CustomTypesConfig } from 'pg'
 
 /** `owner` is the login user of the url itself: migrations and the projections' tables only. */
 export type DatabaseRole = 'recado_api' | 'recado_worker' | 'owner'
@@ -34,11 +34,17 @@ export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, 
     // A transaction forgotten open would hold the log's append lock: nothing here needs to think for that long in one.
     'idle_in_transaction_session_timeout=30s',
   ]
+  // What stands in the url wins over what is said beside it: left there, options of its own (Neon's endpoint) would silently take ours away, the role with them.
+  const server = new URL(url)
+  const given = server.searchParams.getAll('options')
+  server.searchParams.delete('options')
+  server.searchParams.delete('application_name')
   const pool = new Pool({
-    connectionString: url,
+    connectionString: server.href,
     max,
     application_name: `recado ${name}`,
-    options: settings.map((setting) => `-c ${setting}`).join(' '),
+    options: [...given, ...settings.map((setting) => `-c ${setting}`)].join(' '),
+    ...(role === 'owner' ? {} : { verify: (client, done) => verifyRole(client, role, done) }),
     types,
     pipeline: true,
     // A server that froze answers nothing, not even that the statement took too long: then the connection is cut here.
@@ -53,4 +59,18 @@ export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, 
   pool.on('error', (error) => onError?.(error, name))
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
+}
+
+/** A pooler in between may drop the options of a connection. Without the role every query would run as the owner, past the walls between tenants. */
+function verifyRole(client: ClientBase, role: DatabaseRole, done: (error?: Error) => void): void {
+  client.query<{ me: string }>('select current_user::text as me', (error: Error | null, result) => {
+    if (error !== null) done(error)
+    else if (result.rows[0]?.me === role) done()
+    else
+      done(
+        new Error(
+          `The database connection did not take on the role ${role}: something between Recado and PostgreSQL drops its options. Connect directly.`,
+        ),
+      )
+  })
 }
