@@ -10,7 +10,7 @@ export class MigrationRefused extends Error {
   override name = 'MigrationRefused'
 }
 
-export const migrationsDirectory = fileURLToPath(new URL('../../migrations/', import.meta.url))
+const migrationsDirectory = fileURLToPath(new URL('../../migrations/', import.meta.url))
 
 const fileName = /^\d{4}_[a-z0-9_]+\.sql$/
 
@@ -82,7 +82,7 @@ class MigrationFailed extends Error {
 }
 
 /** What is still to do. @throws MigrationRefused when what was done is not a beginning of what the files say. */
-export function pending(wanted: readonly Migration[], applied: readonly { name: string; sha256: string }[]): readonly Migration[] {
+function pending(wanted: readonly Migration[], applied: readonly { name: string; sha256: string }[]): readonly Migration[] {
   for (const [index, done] of applied.entries()) {
     const file = wanted[index]
     if (file === undefined)
