@@ -26,7 +26,11 @@ type Bodies = {
 export const feedReads = ['conversations', 'messages', 'contacts', 'channels'] as const
 
 /** Reads and opens what a page of events touched, each thing once whatever number of events touched it: one query per kind. */
-export function createFeedRenderer(deps: { reader: TenantQueries; open: Opener; renderChannel: (row: ChannelView) => object }): RenderFeed {
+export function createFeedRenderer(deps: {
+  reader: TenantQueries
+  open: Opener
+  renderChannel: (tenantId: string, row: ChannelView) => object
+}): RenderFeed {
   const { reader, open, renderChannel } = deps
 
   async function read(tenantId: string, touched: readonly Touched[]): Promise<Bodies> {
@@ -49,7 +53,7 @@ export function createFeedRenderer(deps: { reader: TenantQueries; open: Opener; 
       statuses: byId(messageRows),
       conversations: byId(conversations),
       contacts: byId(contacts),
-      channels: new Map(channelRows.map((row) => [row.id, renderChannel(row)])),
+      channels: new Map(channelRows.map((row) => [row.id, renderChannel(tenantId, row)])),
     }
   }
 

@@ -7,7 +7,13 @@ import { nestsDeeperThan } from './json-depth.ts'
 import { isSigned } from './signature.ts'
 
 /** A Meta app whose webhooks come here: `default`, or a tenant's own behind an unguessable hook. */
-export type WebhookApp = { readonly name: string; readonly keys: readonly KeyObject[]; readonly verifyToken: string }
+export type WebhookApp = {
+  readonly name: string
+  readonly keys: readonly KeyObject[]
+  readonly verifyToken: string
+  /** Set for a tenant's own app: its deliveries concern nobody else. */
+  readonly tenantId?: string
+}
 
 export type WebhookOutcome = 'accepted' | 'unsigned' | 'too_large' | 'malformed' | 'unavailable' | 'aborted'
 
@@ -91,7 +97,7 @@ async function answerDelivery(
     return 'malformed'
   }
   try {
-    await receive({ raw: body, parsed: parsed.value, app: app.name })
+    await receive({ raw: body, parsed: parsed.value, app: app.name, tenantId: app.tenantId })
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) onError?.(error)
     answer(res, 503, { 'Retry-After': String(error instanceof StoreUnavailable ? error.retryAfterSeconds : 5) })

@@ -14,8 +14,14 @@ export type Holder = { readonly tenantId: string; readonly holderId: string }
 export type Abandon = (holder: Holder, context: CommandContext) => Promise<boolean>
 
 /**
+ * How long a claimer is left in peace. Without it three who want one name fence each other until none has it. The clock decides about manners only:
+ * that two never hold one name rests on the fence.
+ */
+const aliveMs = 30_000
+
+/**
  * Takes a name for a holder that is about to be created: claim first, create second, so two never hold one name.
- * A claim left behind by a dead process is no dead end: its holder is fenced and the claim released, without a clock and without a sweeper.
+ * A claim left behind by a dead process is no dead end: its holder is fenced and the claim released, without a sweeper.
  */
 export async function takeClaim(
   commands: Commands,
@@ -25,12 +31,18 @@ export async function takeClaim(
   const id = claimId(kind, value)
   // A second try after a release may meet a third one who wants the same name; then that one has it.
   for (const name of ['claim', 'claim again']) {
-    const outcome = await commands.execute(claim, id, { type: 'claim', kind, ...holder }, step(context, name, platformTenant))
+    const outcome = await commands.execute(claim, id, { type: 'claim', kind, ...holder, at: context.at }, step(context, name, platformTenant))
     if ('position' in outcome) return outcome
     const { holder: other } = (await commands.load(claim, platformTenant, id)).state
     if (other === undefined) continue
+    if (context.at.getTime() - other.since.getTime() < aliveMs) break
     if (!(await abandon(other, step(context, `abandon ${other.holderId}`, other.tenantId)))) break
-    await commands.execute(claim, id, { type: 'release', ...other }, step(context, `release ${other.holderId}`, platformTenant))
+    await commands.execute(
+      claim,
+      id,
+      { type: 'release', tenantId: other.tenantId, holderId: other.holderId },
+      step(context, `release ${other.holderId}`, platformTenant),
+    )
   }
   return { refused: 'taken' }
 }

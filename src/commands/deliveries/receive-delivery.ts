@@ -10,7 +10,8 @@ import { routeDelivery, type Part, type Routes } from './route-delivery.ts'
 /** Whose key seals raw deliveries: they hold several people's words at once, and go with their attachments when retention purges them. */
 export const deliverySubject = 'deliveries'
 
-export type ReceiveDelivery = (delivery: { raw: Uint8Array; parsed: unknown; app: string }) => Promise<void>
+/** `tenantId`: whose own Meta app signed it. Its secret proves nothing about other tenants' numbers, so all of it stays with that tenant. */
+export type ReceiveDelivery = (delivery: { raw: Uint8Array; parsed: unknown; app: string; tenantId?: string | undefined }) => Promise<void>
 
 /**
  * Stores a verified delivery, sealed, before anybody says 200. The stream's id derives from the bytes: the same delivery sent again is already there,
@@ -28,9 +29,9 @@ export function createReceiveDelivery({
   routes: Routes
   clock: Clock
 }): ReceiveDelivery {
-  return async ({ raw, parsed, app }) => {
+  return async ({ raw, parsed, app, tenantId }) => {
     const sha256 = hash('sha256', raw, 'hex')
-    const parts = routeDelivery(parsed, routes)
+    const parts: readonly Part[] = tenantId === undefined ? routeDelivery(parsed, routes) : [{ tenantId, value: undefined }]
     await Promise.all(parts.map((part) => storeDelivery({ store, vault, clock }, { part, raw, sha256, app })))
   }
 }

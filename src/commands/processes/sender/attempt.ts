@@ -5,6 +5,7 @@ import { outgoingOf } from '../../../domain/conversation/state.ts'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { Position } from '../../../domain/kernel/position.ts'
 import { SealBroken, type Opened, type SealContext, type Vault } from '../../../domain/kernel/vault.ts'
+import type { AddressOf } from '../../contacts/address-of.ts'
 import type { CloudApi, CloudApiAccount, OutgoingMessage, SendOutcome } from '../../ports/cloud-api.ts'
 import type { Content } from './outbox-changes.ts'
 import { readContent, type OutboxRow } from './outbox-table.ts'
@@ -14,7 +15,6 @@ import { judge, type ChannelEffect, type Result } from './verdict.ts'
 /** The account of a channel that can be used now. `throughput` is Meta's level of the number: STANDARD (80 messages a second) or HIGH (1,000). */
 export type SendingAccount = CloudApiAccount & { readonly throughput?: string | undefined }
 export type AccountOf = (tenantId: string, channelId: string) => Promise<SendingAccount | undefined>
-export type RecipientOf = (tenantId: string, contactId: string) => Promise<OutgoingMessage['to'] | undefined>
 
 /** What an attempt needs to know of the channel's owner. */
 export type Holding = {
@@ -40,7 +40,7 @@ type Deps = {
   cloudApi: CloudApi
   vault: Pick<Vault, 'open'>
   accountOf: AccountOf
-  recipientOf: RecipientOf
+  recipientOf: AddressOf
   contents: LRUCache<string, Content>
   clock: Clock
   random: () => number
@@ -87,8 +87,8 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
       opening({ tenantId, subject: contactId, eventId: content.eventId, field: 'content' }, content.content),
     ])
     if ('broken' in opened) return { unsendable: unreadable, content }
-    if ('erased' in opened) return { unsendable: problem('content_erased', 'The text of this message was erased'), content }
-    if (to === undefined) return { unsendable: problem('recipient_unknown', 'The contact has no number or user id to send to'), content }
+    if ('erased' in opened || 'erased' in to) return { unsendable: problem('contact_erased', 'The data of this contact was erased'), content }
+    if ('missing' in to) return { unsendable: problem('recipient_unknown', 'The contact has no number or user id to send to'), content }
     if (account === undefined) return { account, content }
     const object = objectOf(opened.text, content.messageType)
     if (object === undefined) return { unsendable: unreadable, content }

@@ -6,9 +6,10 @@ import type { MessageError } from '../../../domain/conversation/events.ts'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import type { Vault } from '../../../domain/kernel/vault.ts'
+import type { AddressOf, ContactAddress } from '../../contacts/address-of.ts'
 import type { Commands } from '../../kernel/execute.ts'
 import type { CloudApi } from '../../ports/cloud-api.ts'
-import { createAttempt, type AccountOf, type RecipientOf } from './attempt.ts'
+import { createAttempt, type AccountOf } from './attempt.ts'
 import { createFlights } from './flights.ts'
 import { createChannels, type SenderStats, type SenderTimes } from './channels.ts'
 import type { Content } from './outbox-changes.ts'
@@ -25,8 +26,8 @@ export type SenderOptions = {
   readonly cloudApi: CloudApi
   /** The account to call with, tokens in plain, as they are now; undefined while the channel is not connected: its messages wait. */
   readonly accountOf: AccountOf
-  /** How the provider names the contact; undefined when it has no name it could be reached under. */
-  readonly recipientOf: RecipientOf
+  /** How the provider names the contact. */
+  readonly recipientOf: AddressOf
   readonly vault: Pick<Vault, 'open'>
   /** Another one for every process and every start of it. */
   readonly owner: string
@@ -55,6 +56,8 @@ const metaLimits: Limits = { perSecond: 80, pair: { perSecond: 1 / 6, burst: 45 
 const usualTimes: SenderTimes = { leaseMs: 10_000, pollMs: 1_000, idleMs: 30_000 }
 /** Sealed contents of messages that will go out soon: what is not here is read when its turn comes. */
 const contentsKept = 20_000
+/** An address is read from the contact's stream; whoever gets one message often gets the next soon. Memory only. */
+const addressesKept = { max: 20_000, ttl: 60_000 }
 
 /** Sends what the log says is queued: the outbox follows the log, one sender per channel follows the outbox, and every attempt is in the log before its call. */
 export function startSender(options: SenderOptions): Sender {
@@ -65,7 +68,7 @@ export function startSender(options: SenderOptions): Sender {
   const contents = new LRUCache<string, Content>({ max: contentsKept })
   const recording = createRecording({ commands, store, clock, log })
   const given = { pool, store, recording, contents, owner, clock, log, limits, hardStop: hardStop.signal }
-  const attempt = createAttempt({ ...given, cloudApi, vault, accountOf, recipientOf, random })
+  const attempt = createAttempt({ ...given, cloudApi, vault, accountOf, recipientOf: remembering(recipientOf), random })
   const flights = createFlights({ ...given, attempt, atOnce, onTrouble })
   const outbox = runOutbox({
     ...given,
@@ -99,6 +102,18 @@ export function startSender(options: SenderOptions): Sender {
   }
 
   return { done: run(), stats: channels.stats }
+}
+
+function remembering(addressOf: AddressOf): AddressOf {
+  const known = new LRUCache<string, ContactAddress>(addressesKept)
+  return async (tenantId, contactId) => {
+    const key = `${tenantId}/${contactId}`
+    const remembered = known.get(key)
+    if (remembered !== undefined) return remembered
+    const address = await addressOf(tenantId, contactId)
+    if ('waId' in address || 'bsuid' in address) known.set(key, address)
+    return address
+  }
 }
 
 const aborted = async (signal: AbortSignal): Promise<void> => {

@@ -1,0 +1,173 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Logger } from 'pino'
+import { channelRoutes } from '../api/channels/routes.ts'
+import { renderChannel } from '../api/channels/render.ts'
+import { configRoutes } from '../api/config/routes.ts'
+import { contactRoutes } from '../api/contacts/routes.ts'
+import { conversationRoutes } from '../api/conversations/routes.ts'
+import { timelineRoutes } from '../api/conversations/timeline.ts'
+import { deliveryRoutes } from '../api/deliveries/routes.ts'
+import { eventRoutes } from '../api/events/routes.ts'
+import { asyncApiRoutes } from '../api/feed/asyncapi.ts'
+import { createFeed, type Feed } from '../api/feed/feed.ts'
+import { createHub } from '../api/feed/hub.ts'
+import { createFeedRenderer, feedReads } from '../api/feed/render.ts'
+import { createApp } from '../api/http/app.ts'
+import { createAuthenticate } from '../api/http/authenticate.ts'
+import { createKeptAnswers } from '../api/http/kept-answers.ts'
+import { createOpener } from '../api/messages/opening.ts'
+import { messageRoutes } from '../api/messages/routes.ts'
+import { sendingRoutes } from '../api/messages/sending.ts'
+import { operationsRoutes } from '../api/operations/routes.ts'
+import { mountPages, type DemoSession } from '../api/pages/pages.ts'
+import { projectionRoutes } from '../api/projections/routes.ts'
+import { keyRoutes } from '../api/tenants/key-routes.ts'
+import { tenantRoutes } from '../api/tenants/routes.ts'
+import { webhookFront, type WebhookApp } from '../api/webhooks/front.ts'
+import { signingKeys } from '../api/webhooks/signature.ts'
+import { verifyTokenOf } from '../commands/directory/hook.ts'
+import type { Config } from '../config.ts'
+import type { Clock } from '../domain/kernel/clock.ts'
+import { tenantQueries } from '../postgres/queries.ts'
+import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
+import { operatorQueries } from '../projections/engine/operator.ts'
+import type { Metrics } from './metrics.ts'
+import type { Storage } from './storage.ts'
+import type { UseCases } from './use-cases.ts'
+
+export const version = '0.1.0'
+
+export type HttpDeps = {
+  readonly config: Config
+  readonly storage: Storage
+  readonly useCases: UseCases
+  readonly applied: AppliedPositions
+  readonly metrics: Metrics
+  readonly operatorKey: string
+  readonly appSecrets: readonly string[]
+  readonly verifyToken: string
+  readonly demo: () => DemoSession | undefined
+  readonly clock: Clock
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
+/** A server that listens at once and says 503 until it is given something to serve: probes see a process that starts, not one that is missing. */
+export async function listen({
+  host,
+  port,
+}: {
+  host: string
+  port: number
+}): Promise<{ server: Server; port: number; serve: (listener: RequestListener) => void }> {
+  let listener: RequestListener = (_req, res) => {
+    res.writeHead(503, { 'Retry-After': '1', 'Content-Length': '0' })
+    res.end()
+  }
+  const server = createServer({ keepAliveTimeout: 65_000, noDelay: true }, (req, res) => listener(req, res))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+  const address = server.address()
+  return {
+    server,
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    serve: (next) => {
+      listener = next
+    },
+  }
+}
+
+/** Webhooks on the bare server, everything else on Express, the feed on upgrade. */
+export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: Feed } {
+  const { storage, useCases, applied, metrics, log, config } = deps
+  const { directory } = useCases
+  const reader = tenantQueries(storage.apiPool)
+  const open = createOpener(storage.vault)
+  const authenticate = createAuthenticate({ directory, operatorKey: deps.operatorKey })
+  const hub = createHub({
+    store: storage.store,
+    shown: async (position, timeoutMs) => applied.waitFor(feedReads, position, timeoutMs),
+    render: createFeedRenderer({ reader, open, renderChannel: (tenantId, row) => renderChannel(row, directory.channelOf(tenantId, row.id)) }),
+    credentialsAt: directory.waitFor,
+    signal: deps.signal,
+    log,
+  })
+  const feed = createFeed({ hub, store: storage.store, authenticate, log })
+  const app = createApp({
+    routes: routesOf(deps, { reader, open }),
+    authenticate,
+    idempotency: createKeptAnswers({ pool: storage.workerPool, vault: storage.vault }),
+    readAfter: applied.waitFor,
+    clock: deps.clock,
+    log: log.child({ part: 'http' }),
+    version,
+    publicUrl: config.http.publicUrl,
+    mount: (express) => mountPages(express, { demo: deps.demo }),
+    onAnswer: metrics.onAnswer,
+  })
+  const listener = webhookFront({
+    appOf: webhookApps(deps),
+    receive: useCases.receive,
+    onOutcome: metrics.onWebhook,
+    onError: (error) => log.error({ err: error }, 'a webhook could not be taken'),
+    otherwise: app,
+  })
+  return { listener, feed }
+}
+
+function routesOf(
+  { storage, useCases, applied, metrics, config }: HttpDeps,
+  { reader, open }: { reader: ReturnType<typeof tenantQueries>; open: ReturnType<typeof createOpener> },
+) {
+  const { store, vault, workerPool } = storage
+  const shared = { ...useCases, queries: reader, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
+  return [
+    ...operationsRoutes({ checks: checksOf(storage, applied), metrics: metrics.registry, version }),
+    ...tenantRoutes({ ...shared, acrossTenants: operatorQueries(workerPool) }),
+    ...keyRoutes(shared),
+    ...channelRoutes(shared),
+    ...configRoutes(shared),
+    ...conversationRoutes({ reader, open, inbox: useCases.inbox }),
+    ...timelineRoutes({ store, open }),
+    ...sendingRoutes({ reader, inbox: useCases.inbox }),
+    ...messageRoutes({ reader, open, inbox: useCases.inbox }),
+    ...contactRoutes({ reader, open }),
+    ...deliveryRoutes({ reader, store, vault, replay: useCases.replay }),
+    ...projectionRoutes({ progressOf: applied.progress }),
+    ...eventRoutes({ store }),
+    ...asyncApiRoutes({ version }),
+  ]
+}
+
+const checksOf = ({ apiPool, store }: Storage, applied: AppliedPositions) => ({
+  database: async () => {
+    await apiPool.query('select 1')
+    return undefined
+  },
+  store: async () => {
+    await store.head()
+    return undefined
+  },
+  projections: async () => ((await applied.caughtUp()) ? undefined : 'catching up'),
+})
+
+/** The default app of the installation, and tenants' own ones behind their hooks. */
+function webhookApps({
+  appSecrets,
+  verifyToken,
+  useCases,
+  storage,
+}: HttpDeps): (hook: string | undefined) => WebhookApp | undefined | Promise<WebhookApp | undefined> {
+  const standing: WebhookApp = { name: 'default', keys: signingKeys(appSecrets), verifyToken }
+  return (hook) => {
+    if (hook === undefined) return standing
+    return useCases.directory.appOfHook(hook).then(async (app) => {
+      if (app === undefined) return undefined
+      const { tenantId, channelId, secrets } = app
+      await storage.vault.ensure(tenantId, [])
+      return { name: channelId, keys: signingKeys(secrets), verifyToken: verifyTokenOf(storage.vault, tenantId, channelId), tenantId }
+    })
+  }
+}

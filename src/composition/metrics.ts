@@ -1,0 +1,107 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { WebhookOutcome } from '../api/webhooks/front.ts'
+import type { ProjectionProgress } from '../projections/engine/applied-positions.ts'
+
+type Answer = { readonly method: string; readonly route: string; readonly status: number; readonly seconds: number }
+type Batch = { readonly appends: number; readonly events: number; readonly ms: number; readonly queued: number }
+
+/** What Prometheus can ask. Labels are routes, states and names of read models: nothing of a tenant, nobody's number. */
+export type Metrics = ReturnType<typeof createMetrics>
+
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+  const webhooks = new Counter({
+    name: 'recado_webhook_deliveries_total',
+    help: 'Webhook deliveries by what came of them',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const webhookSeconds = new Histogram({ name: 'recado_webhook_seconds', help: 'From the request to its answer', buckets, registers })
+  const requests = new Histogram({
+    name: 'recado_http_request_seconds',
+    help: 'API requests, by route pattern',
+    labelNames: ['method', 'route', 'status'],
+    buckets,
+    registers,
+  })
+  const appended = new Counter({ name: 'recado_events_appended_total', help: 'Events in the log, appended by this process', registers })
+  const commitSeconds = new Histogram({ name: 'recado_append_commit_seconds', help: 'One group commit', buckets, registers })
+  const commitAppends = new Histogram({
+    name: 'recado_append_batch_size',
+    help: 'Appends that shared a commit',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    registers,
+  })
+  const queue = new Gauge({ name: 'recado_append_queue', help: 'Appends waiting for a commit', registers })
+
+  return {
+    registry,
+    onBatch: ({ appends, events, ms, queued }: Batch): void => {
+      appended.inc(events)
+      commitSeconds.observe(ms / 1000)
+      commitAppends.observe(appends)
+      queue.set(queued)
+    },
+    onWebhook: (outcome: WebhookOutcome, milliseconds: number): void => {
+      webhooks.inc({ outcome })
+      if (outcome === 'accepted') webhookSeconds.observe(milliseconds / 1000)
+    },
+    onAnswer: ({ method, route, status, seconds }: Answer): void => requests.observe({ method, route, status: String(status) }, seconds),
+    /** Asked at each scrape, so that an idle process does nothing. */
+    watch({
+      progress,
+      sender,
+      feedConnections,
+    }: {
+      progress: () => Promise<readonly ProjectionProgress[]>
+      sender: () => { waiting: number; inFlight: number }
+      feedConnections: () => number
+    }): void {
+      new Gauge({
+        name: 'recado_projection_lag_events',
+        help: 'Events that a read model has still to apply',
+        labelNames: ['projection'],
+        registers,
+        async collect() {
+          for (const one of await progress()) this.set({ projection: one.name }, one.lagEvents ?? Number.NaN)
+        },
+      })
+      new Gauge({
+        name: 'recado_projection_parked_events',
+        help: 'Events that a read model could not apply',
+        labelNames: ['projection'],
+        registers,
+        async collect() {
+          for (const one of await progress()) this.set({ projection: one.name }, one.parked)
+        },
+      })
+      new Gauge({
+        name: 'recado_outbox_waiting',
+        help: 'Messages queued for sending in this process',
+        registers,
+        collect() {
+          this.set(sender().waiting)
+        },
+      })
+      new Gauge({
+        name: 'recado_sends_in_flight',
+        help: 'Calls to the provider under way',
+        registers,
+        collect() {
+          this.set(sender().inFlight)
+        },
+      })
+      new Gauge({
+        name: 'recado_feed_connections',
+        help: 'Clients of the live feed',
+        registers,
+        collect() {
+          this.set(feedConnections())
+        },
+      })
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
+import { createPostgresEventStore } from '../adapters/event-store/postgres/event-store.ts'
+import { checkMasterKey } from '../adapters/keyring/master-key.ts'
+import { createVault } from '../adapters/keyring/vault.ts'
+import type { Config } from '../config.ts'
+import type { EventStore } from '../domain/kernel/event-store.ts'
+import type { Vault } from '../domain/kernel/vault.ts'
+import { masterKey } from '../keys.ts'
+import { migrate } from '../postgres/migrate.ts'
+import { createPool } from '../postgres/pool.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Everything that keeps something: the database, its pools by role, the log, the keys. */
+export type Storage = {
+  readonly store: EventStore
+  readonly vault: Vault
+  /** Reads one tenant at a time, behind row level security. */
+  readonly apiPool: Pool
+  readonly workerPool: Pool
+  /** The tables' owner, for the projections' own tables only. */
+  readonly ownerPool: Pool
+  readonly close: () => Promise<void>
+}
+
+export async function openStorage(config: Config, { log, metrics }: { log: Logger; metrics: Metrics }): Promise<Storage> {
+  // Before the database is started for the first time: a database without its key beside it must not get a new one.
+  const key = masterKey(config)
+  const embedded = config.database.url === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, log: linesOf(log) }) : undefined
+  const url = embedded?.url ?? config.database.url ?? ''
+  const pools: Pool[] = []
+  let closing = false
+  const onError = (error: Error, which: string): void => {
+    if (!closing) log.warn({ err: error, pool: which }, 'a database connection broke')
+  }
+  const pool = (role: 'recado_api' | 'recado_worker' | 'owner', max: number, name: string): Pool => {
+    const made = createPool({ url, role, max, name, onError })
+    pools.push(made)
+    return made
+  }
+  const end = async (): Promise<void> => {
+    closing = true
+    await Promise.allSettled(pools.map(async (one) => one.end()))
+    await embedded?.stop()
+  }
+  try {
+    const { applied } = await reachable(() => migrate({ url }), log)
+    if (applied.length > 0) log.info({ applied }, 'database migrated')
+    const workerPool = pool('recado_worker', 16, 'worker')
+    await checkMasterKey({ pool: workerPool, masterKey: key })
+    const store = createPostgresEventStore({ pool: pool('recado_worker', 6, 'event store'), listenUrl: url, onBatch: metrics.onBatch })
+    return {
+      store,
+      vault: createVault({ pool: workerPool, masterKey: key }),
+      apiPool: pool('recado_api', 10, 'api'),
+      workerPool,
+      ownerPool: pool('owner', 2, 'owner'),
+      async close() {
+        await store.close()
+        await end()
+      },
+    }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+const patienceMs = 60_000
+
+/** A database of its own may be started in the same minute as we are (compose, a reboot): what cannot be reached yet is asked again for a while. */
+async function reachable<T>(work: () => Promise<T>, log: Logger): Promise<T> {
+  const until = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isUnreachable(error) || performance.now() > until) throw error
+      log.warn({ err: error }, 'the database does not answer yet; trying again')
+      await sleep(1_000)
+    }
+  }
+}
+
+const notYet = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ECONNRESET', 'ETIMEDOUT', 'ENOENT', '57P03'])
+const isUnreachable = (error: unknown): boolean => typeof error === 'object' && error !== null && 'code' in error && notYet.has(String(error.code))
+
+const linesOf = (log: Logger): { info: (text: string) => void; warn: (text: string) => void; error: (text: string) => void } => ({
+  info: (text) => log.info(text),
+  warn: (text) => log.warn(text),
+  error: (text) => log.error(text),
+})

@@ -1,0 +1,67 @@
+import { createAddChannel } from '../commands/channels/add-channel.ts'
+import { createChangeChannel, createDisconnectChannel } from '../commands/channels/change-channel.ts'
+import { createConnectChannel, createTestChannel } from '../commands/channels/check-channel.ts'
+import { createRemoveChannel } from '../commands/channels/remove-channel.ts'
+import { createMeetContact } from '../commands/contacts/meet-contact.ts'
+import { createInbox } from '../commands/conversations/inbox.ts'
+import { createReceiveDelivery } from '../commands/deliveries/receive-delivery.ts'
+import { createReplayDelivery } from '../commands/deliveries/replay-delivery.ts'
+import { createDirectory, type Directory } from '../commands/directory/directory.ts'
+import { createCommands, type Commands } from '../commands/kernel/execute.ts'
+import type { CloudApi } from '../commands/ports/cloud-api.ts'
+import { createApplyItems } from '../commands/processes/intake/apply-items.ts'
+import { createHandleDeliveries } from '../commands/processes/intake/handle-deliveries.ts'
+import { createIntakeMemory } from '../commands/processes/intake/memory.ts'
+import { createIssueApiKey, createRevokeApiKey } from '../commands/tenants/api-keys.ts'
+import { createTenantCreation } from '../commands/tenants/create-tenant.ts'
+import { createGovernTenant } from '../commands/tenants/govern-tenant.ts'
+import type { Clock } from '../domain/kernel/clock.ts'
+import type { Storage } from './storage.ts'
+
+export type UseCases = ReturnType<typeof createUseCases>
+
+/** Every wish that Recado can fulfil, wired to what it needs. */
+export function createUseCases({
+  storage,
+  cloudApi,
+  clock,
+  onFailed,
+}: {
+  storage: Storage
+  cloudApi: CloudApi
+  clock: Clock
+  onFailed: (error: unknown) => void
+}) {
+  const { store, vault, workerPool } = storage
+  const commands: Commands = createCommands({ store, vault })
+  const directory: Directory = createDirectory({ store, vault, clock, onFailed })
+  const meetContact = createMeetContact({ commands, vault })
+  const memory = createIntakeMemory(workerPool)
+  const handle = createHandleDeliveries({
+    store,
+    vault,
+    directory,
+    applyItems: createApplyItems({ commands, meetContact, routes: directory, memory }),
+  })
+  const channels = { commands, cloudApi, directory, vault, clock }
+  const removeChannel = createRemoveChannel(channels)
+  return {
+    commands,
+    directory,
+    memory,
+    handle,
+    inbox: createInbox({ commands, meetContact }),
+    receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
+    replay: createReplayDelivery({ store, vault, handle }),
+    createTenant: createTenantCreation({ commands, vault, directory }),
+    governTenant: createGovernTenant({ commands, directory, removeChannel }),
+    issueApiKey: createIssueApiKey({ commands, vault, directory }),
+    revokeApiKey: createRevokeApiKey({ commands, directory }),
+    addChannel: createAddChannel(channels),
+    changeChannel: createChangeChannel(channels),
+    disconnectChannel: createDisconnectChannel(channels),
+    removeChannel,
+    testChannel: createTestChannel(channels),
+    connectChannel: createConnectChannel(channels),
+  }
+}

@@ -1,0 +1,82 @@
+import type { Logger } from 'pino'
+import { createAddressOf } from '../commands/contacts/address-of.ts'
+import type { CloudApi } from '../commands/ports/cloud-api.ts'
+import { runIntake } from '../commands/processes/intake/intake.ts'
+import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deliveries.ts'
+import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
+import { runWaker } from '../commands/processes/waker.ts'
+import type { Clock } from '../domain/kernel/clock.ts'
+import { channel } from '../domain/channel/channel.ts'
+import { dueSnoozes } from '../projections/conversations/due-snoozes.ts'
+import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
+import { runProjection } from '../projections/engine/live.ts'
+import { operatorQueries } from '../projections/engine/operator.ts'
+import { projections } from '../projections/index.ts'
+import type { Storage } from './storage.ts'
+import type { UseCases } from './use-cases.ts'
+
+export type Workers = { readonly done: Promise<unknown>; readonly sender: Sender }
+
+/** Read models and processes, each under its lease, until `signal`; `done` when all of them have wound up. */
+export function startWorkers({
+  storage,
+  useCases,
+  cloudApi,
+  applied,
+  owner,
+  clock,
+  log,
+  signal,
+  onFailed,
+}: {
+  storage: Storage
+  useCases: UseCases
+  cloudApi: CloudApi
+  applied: AppliedPositions
+  owner: string
+  clock: Clock
+  log: Logger
+  signal: AbortSignal
+  onFailed: (error: unknown) => void
+}): Workers {
+  const { store, vault, workerPool, ownerPool } = storage
+  const { commands, directory, memory, handle, inbox } = useCases
+  const addressOf = createAddressOf({ store, vault })
+  const unpark = createUnparkDeliveries({ store, vault, routes: directory, directory, memory, handle, clock })
+
+  const sender = startSender({
+    store,
+    commands,
+    pool: workerPool,
+    cloudApi,
+    vault,
+    owner,
+    signal,
+    clock,
+    log: log.child({ process: 'sender' }),
+    async accountOf(tenantId, channelId) {
+      const entry = directory.channelOf(tenantId, channelId)
+      if (entry === undefined || entry.status === 'disconnected') return undefined
+      const account = await directory.accountOf(tenantId, channelId)
+      if (account === undefined) return undefined
+      const { state } = await commands.load(channel, tenantId, channelId)
+      return { ...account, throughput: state.facts.throughput }
+    },
+    async recipientOf(tenantId, contactId) {
+      const address = await addressOf(tenantId, contactId)
+      return 'erased' in address || 'missing' in address ? undefined : address
+    },
+  })
+  const queries = operatorQueries(workerPool)
+  const running = [
+    ...projections.map(async (projection) =>
+      runProjection({ projection, store, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report }),
+    ),
+    runIntake({ store, pool: workerPool, memory, handle, unpark, owner, log: log.child({ process: 'intake' }) }, { signal }),
+    runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),
+    sender.done,
+  ]
+  // None of these ends by itself while the program runs: whichever does, the program must not go on half alive.
+  for (const one of running) one.then(() => (signal.aborted ? undefined : onFailed(new Error('a worker ended'))), onFailed)
+  return { sender, done: Promise.allSettled(running) }
+}

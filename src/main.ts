@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import { createCloudApi } from './adapters/whatsapp-cloud/cloud-api.ts'
+import type { DemoSession } from './api/pages/pages.ts'
+import { createDemoTenant, createDemoWorld } from './composition/demo.ts'
+import { createHttp, listen } from './composition/http.ts'
+import { createMetrics } from './composition/metrics.ts'
+import { openStorage } from './composition/storage.ts'
+import { createUseCases } from './composition/use-cases.ts'
+import { startWorkers } from './composition/workers.ts'
+import { defaultGraphUrl, type Config } from './config.ts'
+import { operatorKey } from './keys.ts'
+import { createAppliedPositions } from './projections/engine/applied-positions.ts'
+import { projections } from './projections/index.ts'
+
+export type Recado = {
+  readonly url: string
+  readonly port: number
+  readonly operatorKey: { readonly key: string; readonly file: string | undefined }
+  readonly demo: DemoSession | undefined
+  /** Stops taking requests, finishes what is under way, hands leases back, stops the embedded database. */
+  readonly stop: () => Promise<void>
+}
+
+const drainMs = 5_000
+
+/**
+ * The whole program, put together: the only place where adapters meet ports.
+ * STARTING (listening, answers 503) → READY → STOPPING → STOPPED. `onFailed`: something that must run has ended; the program should stop.
+ */
+export async function startRecado(config: Config, { log, onFailed }: { log: Logger; onFailed: (error: unknown) => void }): Promise<Recado> {
+  const clock = (): Date => new Date()
+  const owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
+  const operator = operatorKey(config)
+  const metrics = createMetrics()
+  const ending = new AbortController()
+  const failed = (error: unknown): void => {
+    if (!ending.signal.aborted) onFailed(error)
+  }
+
+  const { server, port, serve } = await listen(config.http)
+  const world = config.demo ? createDemoWorld({ port, log }) : undefined
+  const cleanUp: (() => Promise<unknown>)[] = [async () => world?.close()]
+  const stop = async (): Promise<void> => {
+    ending.abort()
+    for (const step of cleanUp.toReversed()) await step().catch((error: unknown) => log.warn({ err: error }, 'stopping'))
+  }
+
+  try {
+    const storage = await openStorage(config, { log, metrics })
+    cleanUp.push(storage.close)
+    const cloudApi = createCloudApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
+    cleanUp.push(cloudApi.close)
+    const useCases = createUseCases({ storage, cloudApi, clock, onFailed: failed })
+    cleanUp.push(useCases.directory.close)
+    const applied = createAppliedPositions({ projections, pool: storage.workerPool, store: storage.store })
+    const workers = config.roles.includes('worker')
+      ? startWorkers({ storage, useCases, cloudApi, applied, owner, clock, log, signal: ending.signal, onFailed: failed })
+      : undefined
+    cleanUp.push(async () => workers?.done)
+    await useCases.directory.ready()
+
+    let demo: DemoSession | undefined
+    const appSecrets = [...(world === undefined ? [] : [world.appSecret]), ...config.meta.appSecrets]
+    const verifyToken = world?.verifyToken ?? config.meta.verifyToken ?? ''
+    const http = createHttp({
+      config,
+      storage,
+      useCases,
+      applied,
+      metrics,
+      operatorKey: operator.key,
+      appSecrets,
+      verifyToken,
+      demo: () => demo,
+      clock,
+      log,
+      signal: ending.signal,
+    })
+    metrics.watch({
+      progress: applied.progress,
+      sender: () => workers?.sender.stats() ?? { waiting: 0, inFlight: 0 },
+      feedConnections: http.feed.connections,
+    })
+    cleanUp.push(async () => {
+      server.closeIdleConnections()
+      await Promise.race([
+        Promise.all([http.feed.close(), new Promise((resolve) => server.close(resolve))]),
+        new Promise((resolve) => setTimeout(resolve, drainMs).unref()),
+      ])
+      server.closeAllConnections()
+    })
+
+    serve((req, res) => {
+      if (world?.handle(req, res) !== true) http.listener(req, res)
+    })
+    server.on('upgrade', (req, socket, head) => {
+      if (!http.feed.upgrade(req, socket, head)) socket.destroy()
+    })
+    if (world !== undefined) demo = await createDemoTenant(useCases, clock())
+    return { url: `http://${config.http.host === '0.0.0.0' ? 'localhost' : config.http.host}:${port}`, port, operatorKey: operator, demo, stop }
+  } catch (error) {
+    server.close()
+    await stop()
+    throw error
+  }
+}
