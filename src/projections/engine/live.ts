@@ -30,7 +30,7 @@ export type RunProjection = {
   /** Rows kept in memory, so that what was just written need not be read (8,000). */
   readonly hotRows?: number
   readonly leaseMs?: number
-  readonly mostParkedKeys?: number
+  readonly mostParkedRows?: number
 }
 
 /** A page without anything for this read model costs no commit of its own: this is how long the checkpoint in the database may be behind. */
@@ -69,6 +69,7 @@ export async function runProjection(options: RunProjection): Promise<void> {
     await pause(Math.min(10_000, 100 * 2 ** Math.min(disturbances++, 7)) * (0.5 + Math.random()), held)
   }
 
+  await prepared(options, log)
   const onChange = (change: string, error?: unknown): void => log.debug({ change, err: error }, 'projection lease')
   await holdLease({ pool, name, owner, ttlMs: leaseMs, signal, onChange }, async (lease, held) => {
     try {
@@ -78,6 +79,18 @@ export async function runProjection(options: RunProjection): Promise<void> {
       if (!held.aborted) await recover(error, lease, held)
     }
   })
+}
+
+/** Before the lease is asked for: a version that was retired and is wanted back has none to give until its generation is made anew. */
+async function prepared({ ownerPool, projection, signal }: RunProjection, log: Logger): Promise<void> {
+  do {
+    try {
+      await prepareGeneration(ownerPool, projection)
+      return
+    } catch (error) {
+      log.warn({ err: error }, 'the tables of a read model could not be made, trying again')
+    }
+  } while (await pause(1_000, signal))
 }
 
 class PageFailed extends Error {
@@ -104,8 +117,8 @@ async function follow(
   const saving = setInterval(() => line.add(() => writer.save()), saveAfterMs)
 
   const applied = (position: Position): void => {
-    const { mostParkedKeys = 100 } = options
-    if (writer.parkedKeys() > mostParkedKeys) throw new TooManyParked(`${writer.parkedKeys()} rows of ${lease.name} wait behind events`)
+    const { mostParkedRows = 100 } = options
+    if (writer.parkedRows() > mostParkedRows) throw new TooManyParked(`${writer.parkedRows()} rows of ${lease.name} wait behind events`)
     onProgress()
     if (state === 'live') onApplied?.({ projection: projection.name, position })
   }
@@ -161,10 +174,10 @@ async function setStatus(pool: Pool, lease: Lease, status: 'building' | 'live' |
   ])
 }
 
-async function untilResolved({ pool, mostParkedKeys = 100 }: RunProjection, lease: Lease, held: AbortSignal): Promise<void> {
-  await setStatus(pool, lease, 'paused', { code: 'too_many_parked', detail: `more than ${mostParkedKeys} rows wait`, at: new Date().toISOString() })
+async function untilResolved({ pool, mostParkedRows = 100 }: RunProjection, lease: Lease, held: AbortSignal): Promise<void> {
+  await setStatus(pool, lease, 'paused', { code: 'too_many_parked', detail: `more than ${mostParkedRows} rows wait`, at: new Date().toISOString() })
   while (await pause(lookAgainMs, held)) {
     const parked = await readParkedKeys(pool, lease.name).catch(() => undefined)
-    if (parked !== undefined && parked.size <= mostParkedKeys) return
+    if (parked !== undefined && parked.size <= mostParkedRows) return
   }
 }

@@ -30,7 +30,8 @@ export type PageWriter = {
   readonly save: () => Promise<void>
   /** One event at a time where need be: what fails by itself is parked, the rest is applied. For a page that `commit` could not write. */
   readonly applyCarefully: (events: readonly RecordedEvent[], through: Position) => Promise<void>
-  readonly parkedKeys: () => number
+  /** How many rows wait for somebody to look at an event. */
+  readonly parkedRows: () => number
 }
 
 export async function createPageWriter({
@@ -49,6 +50,7 @@ export async function createPageWriter({
   const table = rowTable(projection, schema)
   const hot = new LRUCache<RowKey, { readonly row: AnyRow | undefined }>({ max: hotRows })
   const parkedKeys = await readParkedKeys(pool, lease.name)
+  let parkedInDatabase = parkedKeys.size
   let stored = lease.position
   let reached = lease.position
 
@@ -75,15 +77,16 @@ export async function createPageWriter({
     for (const [key, row] of before) hot.set(key, { row })
     for (const [key, { row }] of folded.changes) hot.set(key, { row })
     const all = [...parked, ...folded.parked]
-    const newlyParked = all.map(({ at, id }) => rowKey(at.stream.tenantId, id)).filter((key) => !parkedKeys.has(key))
+    const newlyParked = [...new Set(all.map(({ at, id }) => rowKey(at.stream.tenantId, id)))].filter((key) => !parkedKeys.has(key))
     for (const key of newlyParked) parkedKeys.add(key)
     return { changes: folded.changes, parked: all, newlyParked }
   }
 
-  async function commit({ changes, parked }: Prepared, through: Position): Promise<void> {
+  async function commit({ changes, parked, newlyParked }: Prepared, through: Position): Promise<void> {
     reached = through
     if (changes.size === 0 && parked.length === 0) return
     await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], through)
+    parkedInDatabase += newlyParked.length
   }
 
   async function write(statements: readonly Statement[], to: Position): Promise<void> {
@@ -113,8 +116,9 @@ export async function createPageWriter({
 
   async function parkAlone(events: readonly RecordedEvent[], through: Position, error: unknown): Promise<void> {
     const parked = keyPage(projection, events).keyed.map(({ at, id }) => ({ at, id, category: 'failed' as const, error: messageOf(error) }))
-    for (const { at, id } of parked) parkedKeys.add(rowKey(at.stream.tenantId, id))
-    await write(parkStatements(lease.name, parked), through)
+    const newlyParked = parked.map(({ at, id }) => rowKey(at.stream.tenantId, id))
+    for (const key of newlyParked) parkedKeys.add(key)
+    await commit({ changes: new Map(), parked, newlyParked }, through)
   }
 
   return {
@@ -124,7 +128,7 @@ export async function createPageWriter({
     async save() {
       if (reached > stored) await write([], reached)
     },
-    parkedKeys: () => parkedKeys.size,
+    parkedRows: () => parkedInDatabase,
   }
 }
 
