@@ -16,7 +16,7 @@ export const event = z
     actor: z.object({ kind: z.string(), id: z.string(), name: z.string().optional() }),
     correlation_id: z.string(),
     causation_id: z.string(),
-    data: z.record(z.string(), z.json()).meta({ description: 'Personal fields are `{"sealed": "…"}`' }),
+    data: z.record(z.string(), z.unknown()).meta({ description: 'Personal fields are `{"sealed": "…"}`' }),
   })
   .meta({ id: 'LogEvent' })
 

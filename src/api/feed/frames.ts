@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { channelSchema } from '../channels/schema.ts'
 import { contact } from '../contacts/schema.ts'
 import { conversation } from '../conversations/schema.ts'
 import { message } from '../messages/schema.ts'
@@ -85,7 +86,9 @@ const withConversation = message
   .meta({ id: 'MessageInConversation', description: 'The message, and its conversation after it' })
 export type MessageInConversation = z.infer<typeof withConversation>
 
-const channel = z.looseObject({ id: z.string() }).meta({ id: 'ChannelChange', description: 'The channel as GET /v1/channels/{id} shows it' })
+const channel = z
+  .union([channelSchema, z.object({ id: z.string(), removed: z.literal(true) })])
+  .meta({ id: 'ChannelChange', description: 'The channel as it is now, or that it is gone' })
 
 /** What each type carries. */
 export const payloads = {

@@ -43,8 +43,7 @@ const mediaTypes: readonly string[] = ['image', 'video', 'audio', 'document', 's
 /** A file that the customer sent is described by the provider and not fetched yet. */
 function mediaOf(row: MessageView, content: Content): Pick<MessageBody, 'media'> {
   if (row.direction !== 'inbound' || !mediaTypes.includes(row.type)) return {}
-  const file = content[row.type]
-  if (typeof file !== 'object' || file === null || Array.isArray(file)) return {}
+  const file = { ...(content[row.type] as Content | null) }
   const described = ['id', 'mime_type', 'sha256', 'filename'].flatMap((field) => (typeof file[field] === 'string' ? [[field, file[field]]] : []))
   return { media: { ...(Object.fromEntries(described) as Record<string, string>), state: 'pending' } }
 }

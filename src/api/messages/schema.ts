@@ -6,7 +6,7 @@ const error = z
     title: z.string(),
     detail: z.string().optional(),
     retryable: z.boolean(),
-    provider_error: z.json().optional(),
+    provider_error: z.unknown().optional(),
   })
   .meta({ id: 'MessageError' })
 
@@ -23,7 +23,7 @@ export const message = z
       description: 'received for inbound; queued → sending → sent → delivered → read → played, failed, or unknown for outbound',
     }),
     content: z
-      .record(z.string(), z.json())
+      .record(z.string(), z.unknown())
       .nullable()
       .meta({ description: 'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`; null when it was erased' }),
     erased: z.literal(true).optional().meta({ description: "The contact's personal data was erased on purpose" }),
@@ -38,13 +38,13 @@ export const message = z
       })
       .optional(),
     reply_to: z.object({ id: z.string().optional(), provider_id: z.string() }).optional(),
-    reactions: z.array(z.json()),
+    reactions: z.array(z.unknown()),
     error: error.optional(),
     status_history: z.array(z.object({ status: z.string(), at: z.string() })),
     sent_by: z.object({ kind: z.string(), id: z.string().optional(), name: z.string().optional() }).optional(),
     occurred_at: z.string(),
     recorded_at: z.string(),
-    raw: z.json().optional().meta({ description: "The provider's object, for types that Recado does not know" }),
+    raw: z.unknown().optional().meta({ description: "The provider's object, for types that Recado does not know" }),
     version: z.number().int(),
   })
   .meta({ id: 'Message' })

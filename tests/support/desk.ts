@@ -1,0 +1,263 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { pino } from 'pino'
+import { WebSocket } from 'ws'
+import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
+import { createVault } from '../../src/adapters/keyring/vault.ts'
+import { renderChannel } from '../../src/api/channels/render.ts'
+import { contactRoutes } from '../../src/api/contacts/routes.ts'
+import { conversationRoutes } from '../../src/api/conversations/routes.ts'
+import { timelineRoutes } from '../../src/api/conversations/timeline.ts'
+import { deliveryRoutes } from '../../src/api/deliveries/routes.ts'
+import { eventRoutes } from '../../src/api/events/routes.ts'
+import { asyncApiRoutes } from '../../src/api/feed/asyncapi.ts'
+import { createFeed } from '../../src/api/feed/feed.ts'
+import { createHub } from '../../src/api/feed/hub.ts'
+import { createFeedRenderer, feedReads } from '../../src/api/feed/render.ts'
+import { createApp } from '../../src/api/http/app.ts'
+import { createKeptAnswers } from '../../src/api/http/kept-answers.ts'
+import type { Principal } from '../../src/api/http/principal.ts'
+import { createOpener } from '../../src/api/messages/opening.ts'
+import { messageRoutes } from '../../src/api/messages/routes.ts'
+import { sendingRoutes } from '../../src/api/messages/sending.ts'
+import { mountPages } from '../../src/api/pages/pages.ts'
+import { projectionRoutes } from '../../src/api/projections/routes.ts'
+import { createMeetContact } from '../../src/commands/contacts/meet-contact.ts'
+import { createInbox } from '../../src/commands/conversations/inbox.ts'
+import { createCommands } from '../../src/commands/kernel/execute.ts'
+import { channel } from '../../src/domain/channel/channel.ts'
+import { conversation, conversationId, inboundMessageId } from '../../src/domain/conversation/conversation.ts'
+import type { CommandContext } from '../../src/domain/kernel/context.ts'
+import { createPool } from '../../src/postgres/pool.ts'
+import { tenantQueries } from '../../src/postgres/queries.ts'
+import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
+import { prepareReadModels } from '../../src/projections/engine/generations.ts'
+import { runProjection } from '../../src/projections/engine/live.ts'
+import { projections } from '../../src/projections/index.ts'
+import { freshDatabase } from './database.ts'
+
+export type Desk = Awaited<ReturnType<typeof startDesk>>
+export type Frame = { id?: string; type: string; position: string; code?: string; data?: Record<string, unknown> }
+
+const silent = pino({ level: 'silent' })
+
+/**
+ * The inbox as one process serves it, on a database of its own: log, vault, read models, routes, feed. No provider: tests say what a customer wrote
+ * and what the provider answered by the same commands that the intake and the sender use. Credentials are `key-<tenantId>` until they are revoked.
+ */
+export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: number; authTimeoutMs?: number } = {}) {
+  const db = await freshDatabase()
+  const pools = {
+    worker: createPool({ url: db.url, role: 'recado_worker', max: 12, name: 'desk worker' }),
+    api: createPool({ url: db.url, role: 'recado_api', max: 8, name: 'desk api' }),
+    owner: createPool({ url: db.url, role: 'owner', max: 2, name: 'desk owner' }),
+  }
+  const masterKey = randomBytes(32)
+  await checkMasterKey({ pool: pools.worker, masterKey })
+  const store = createPostgresEventStore({ pool: pools.worker, listenUrl: db.url })
+  const vault = createVault({ pool: pools.worker, masterKey })
+  const commands = createCommands({ store, vault })
+  const meetContact = createMeetContact({ commands, vault })
+  const inbox = createInbox({ commands, meetContact })
+  const applied = createAppliedPositions({ projections, pool: pools.worker, store })
+  const stop = new AbortController()
+  await prepareReadModels(pools.owner, projections)
+  const running = projections.map((projection) =>
+    runProjection({
+      projection,
+      store,
+      pool: pools.worker,
+      ownerPool: pools.owner,
+      owner: randomUUID(),
+      signal: stop.signal,
+      log: silent,
+      onApplied: applied.report,
+    }),
+  )
+
+  const reader = tenantQueries(pools.api)
+  const open = createOpener(vault)
+  const refused = new Map<string, 'revoked' | 'suspended'>()
+  const scopesOf = new Map<string, readonly string[]>()
+  const authenticate = (token: string): Principal | undefined => {
+    const tenantId = /^key-(.{36})$/.exec(token)?.[1]
+    if (tenantId === undefined || refused.get(tenantId) === 'revoked') return undefined
+    const tenantStatus = refused.get(tenantId) === 'suspended' ? 'suspended' : 'active'
+    return { kind: 'key', tenantId, actor: { kind: 'api', id: 'test' }, scopes: scopesOf.get(tenantId) ?? ['*'], tenantStatus }
+  }
+
+  const hub = createHub({
+    store,
+    shown: (position, timeoutMs) => applied.waitFor(feedReads, position, timeoutMs),
+    render: createFeedRenderer({ reader, open, renderChannel: (_tenantId, row) => renderChannel(row, undefined) }),
+    credentialsAt: async () => undefined,
+    signal: stop.signal,
+    log: silent,
+  })
+  running.push(hub.run())
+  const feed = createFeed({ hub, store, authenticate, log: silent, ...options })
+
+  const replay = async () => ({ missing: true }) as const
+  const app = createApp({
+    routes: [
+      ...conversationRoutes({ reader, open, inbox }),
+      ...timelineRoutes({ store, open }),
+      ...messageRoutes({ reader, open, inbox }),
+      ...sendingRoutes({ inbox, reader }),
+      ...contactRoutes({ reader, open }),
+      ...deliveryRoutes({ reader, store, vault, replay }),
+      ...projectionRoutes({ progressOf: applied.progress }),
+      ...eventRoutes({ store }),
+      ...asyncApiRoutes({ version: 'test' }),
+    ],
+    authenticate,
+    idempotency: createKeptAnswers({ pool: pools.api, vault }),
+    readAfter: applied.waitFor,
+    clock: () => new Date(),
+    log: silent,
+    version: 'test',
+    rateLimits: { requestsPerSecond: 1_000_000, failuresPerMinute: 1_000_000 },
+    mount: (express) => mountPages(express, {}),
+  })
+  const server = createServer((req, res) => void app(req, res))
+  server.on('upgrade', (req, socket, head: Buffer) => {
+    if (!feed.upgrade(req, socket, head)) socket.destroy()
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const origin = `127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  const context = (tenantId: string, commandId: string = randomUUID()): CommandContext => ({
+    tenantId,
+    actor: { kind: 'process', id: 'test' },
+    commandId,
+    correlationId: commandId,
+    causationId: commandId,
+    at: new Date(),
+  })
+
+  return {
+    store,
+    vault,
+    inbox,
+    hub,
+    feed,
+    applied,
+    context,
+    pools,
+    refused,
+    scopesOf,
+    /** A tenant with a connected number. */
+    async tenant() {
+      const tenantId = randomUUID()
+      const channelId = randomUUID()
+      const connection = { verified: false, facts: { displayPhone: '+34 600 000 000' } }
+      await commands.execute(
+        channel,
+        channelId,
+        { type: 'add', name: 'Ventas', phoneNumberId: '1', wabaId: '2', accessToken: 'secret', connection },
+        context(tenantId),
+      )
+      return { tenantId, channelId, key: `key-${tenantId}` }
+    },
+    /** A customer's message, as the intake would record it. */
+    async customerWrites({ tenantId, channelId }: { tenantId: string; channelId: string }, waId: string, text: string, name = 'Ana') {
+      const { contactId } = await meetContact({ waId, name }, 'inbound', context(tenantId))
+      const id = conversationId(tenantId, channelId, contactId)
+      const providerId = `wamid.${createHash('sha1').update(randomUUID()).digest('hex')}`
+      const messageId = inboundMessageId(tenantId, channelId, providerId)
+      const command = {
+        type: 'receive' as const,
+        channelId,
+        contactId,
+        messageId,
+        providerId,
+        messageType: 'text',
+        content: JSON.stringify({ text: { body: text } }),
+        at: new Date().toISOString(),
+      }
+      const outcome = await commands.execute(conversation, id, command, context(tenantId))
+      if (!('position' in outcome)) throw new Error('a customer may always write')
+      return { conversationId: id, contactId, messageId, providerId, position: outcome.position }
+    },
+    /** What the sender and the provider do with a queued message. */
+    provider: (tenantId: string, id: string, command: Parameters<typeof conversation.decide>[0]) =>
+      commands.execute(conversation, id, command, context(tenantId)),
+    async call(key: string | undefined, method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+      const response = await fetch(`http://${origin}${path}`, {
+        method,
+        headers: {
+          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      const json =
+        response.headers.get('content-type')?.includes('json') === true
+          ? (JSON.parse(text) as Record<string, unknown>)
+          : ({} as Record<string, unknown>)
+      return { status: response.status, headers: response.headers, text, json }
+    },
+    /** A feed client that keeps what it was sent. */
+    listen(first: unknown) {
+      const socket = new WebSocket(`ws://${origin}/v1/feed`)
+      const frames: Frame[] = []
+      const waiting = new Set<() => void>()
+      let closeCode: number | undefined
+      const look = (): void => {
+        for (const one of waiting) one()
+      }
+      socket.on('open', () => {
+        if (first !== undefined) socket.send(typeof first === 'string' ? first : JSON.stringify(first))
+      })
+      socket.on('message', (data) => {
+        frames.push(JSON.parse((data as Buffer).toString()) as Frame)
+        look()
+      })
+      socket.on('error', () => undefined)
+      socket.on('close', (code) => {
+        closeCode = code
+        look()
+      })
+      return {
+        socket,
+        frames,
+        events: () => frames.filter(({ id }) => id !== undefined),
+        closeCode: () => closeCode,
+        until(enough: () => boolean, timeoutMs = 15_000): Promise<void> {
+          if (enough()) return Promise.resolve()
+          return new Promise((resolve, reject) => {
+            const timer = setTimeout(() => {
+              waiting.delete(check)
+              reject(new Error(`not within ${timeoutMs} ms; seen: ${frames.map(({ type }) => type).join(' ')} close ${closeCode}`))
+            }, timeoutMs)
+            const check = (): void => {
+              if (!enough()) return
+              clearTimeout(timer)
+              waiting.delete(check)
+              resolve()
+            }
+            waiting.add(check)
+          })
+        },
+      }
+    },
+    async stop() {
+      await feed.close()
+      stop.abort()
+      await new Promise((resolve) => {
+        server.close(resolve)
+        server.closeAllConnections()
+      })
+      await Promise.all(running)
+      await store.close()
+      await Promise.all(Object.values(pools).map((pool) => pool.end()))
+      await db.drop()
+    },
+  }
+}
