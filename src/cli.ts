@@ -36,27 +36,29 @@ await program.parseAsync()
 async function serve(config: Config): Promise<void> {
   const started = performance.now()
   const log = createLog(config)
-  let stopping: Promise<void> | undefined
+  // A signal may come while we start: then the start is finished first, so that what it opened can be closed properly.
+  let stopping = false
+  const stop = async (why: string): Promise<void> => {
+    if (stopping) return
+    stopping = true
+    log.info({ why }, 'stopping')
+    await (await starting).stop()
+    log.info('stopped')
+    process.exit()
+  }
+  process.on('SIGTERM', () => void stop('SIGTERM'))
+  process.on('SIGINT', () => (stopping ? process.exit(130) : void stop('SIGINT')))
+  const starting = startRecado(config, {
+    log,
+    onFailed(error) {
+      log.fatal({ err: error }, 'something that has to run has ended; stopping')
+      process.exitCode = 1
+      void stop('failure')
+    },
+  })
   try {
-    const recado = await startRecado(config, {
-      log,
-      onFailed(error) {
-        log.fatal({ err: error }, 'something that has to run has ended; stopping')
-        process.exitCode = 1
-        void stop('failure')
-      },
-    })
-    const stop = async (why: string): Promise<void> => {
-      stopping ??= (async () => {
-        log.info({ why }, 'stopping')
-        await recado.stop()
-        log.info('stopped')
-        process.exit()
-      })()
-      return stopping
-    }
-    process.on('SIGTERM', () => void stop('SIGTERM'))
-    process.on('SIGINT', () => (stopping === undefined ? void stop('SIGINT') : process.exit(1)))
+    const recado = await starting
+    if (stopping) return
     log.info({ url: recado.url, roles: config.roles, ms: Math.round(performance.now() - started) }, 'ready')
     greet(recado, config)
   } catch (error) {
