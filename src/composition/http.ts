@@ -98,7 +98,7 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   const app = createApp({
     routes: routesOf(deps, { reader, open }),
     authenticate,
-    idempotency: createKeptAnswers({ pool: storage.workerPool, vault: storage.vault }),
+    idempotency: createKeptAnswers({ pool: storage.apiPool, vault: storage.vault }),
     readAfter: applied.waitFor,
     clock: deps.clock,
     log: log.child({ part: 'http' }),
