@@ -10,7 +10,10 @@ if (embedded) document.documentElement.classList.add('embed')
 const state = { me: undefined, numbers: [], number: '', messages: new Map(), replyTo: undefined, stream: undefined, typingUntil: undefined }
 
 async function call(method, path, body) {
-  const response = await fetch(`./_sim/${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) })
+  const response = await fetch(`./_sim/${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  })
   const answer = await response.json()
   if (!response.ok) throw new Error(answer.error ?? `HTTP ${response.status}`)
   return answer
@@ -81,7 +84,12 @@ $('new-customer').addEventListener('submit', async (event) => {
   event.preventDefault()
   const form = new FormData(event.target)
   try {
-    const created = await call('POST', 'customers', { phone: form.get('phone'), name: form.get('name').trim(), hidden: form.get('hidden') === 'on', auto_read: false })
+    const created = await call('POST', 'customers', {
+      phone: form.get('phone'),
+      name: form.get('name').trim(),
+      hidden: form.get('hidden') === 'on',
+      auto_read: false,
+    })
     event.target.reset()
     $('new-customer-error').textContent = ''
     await hold(created.phone)
@@ -103,7 +111,9 @@ async function loadNumbers() {
   state.numbers = numbers
   const wanted = params.get('number') ?? recall('number') ?? state.number
   state.number = numbers.some((number) => number.id === wanted) ? wanted : (numbers[0]?.id ?? '')
-  $('number').replaceChildren(...numbers.map((number) => new Option(`${number.verified_name} · ${number.display_phone_number}`, number.id, false, number.id === state.number)))
+  $('number').replaceChildren(
+    ...numbers.map((number) => new Option(`${number.verified_name} · ${number.display_phone_number}`, number.id, false, number.id === state.number)),
+  )
   showNumber()
 }
 
@@ -215,7 +225,10 @@ function contentOf(message) {
     case 'document':
       return [make('div', 'body', `📄 ${object.filename ?? 'Document'}`), ...caption]
     case 'location':
-      return [make('div', 'body', `📍 ${object.name ?? `${object.latitude}, ${object.longitude}`}`), ...(object.address ? [make('div', 'small', object.address)] : [])]
+      return [
+        make('div', 'body', `📍 ${object.name ?? `${object.latitude}, ${object.longitude}`}`),
+        ...(object.address ? [make('div', 'small', object.address)] : []),
+      ]
     case 'contacts':
       return object.map((contact) => make('div', 'body', `👤 ${contact.name?.formatted_name ?? 'Contact'}`))
     case 'interactive':
@@ -230,7 +243,9 @@ function contentOf(message) {
 }
 
 function templateOf(template) {
-  const values = (template.components ?? []).flatMap((component) => component.parameters ?? []).map((parameter) => parameter.text ?? parameter.payload ?? `[${parameter.type}]`)
+  const values = (template.components ?? [])
+    .flatMap((component) => component.parameters ?? [])
+    .map((parameter) => parameter.text ?? parameter.payload ?? `[${parameter.type}]`)
   return [make('div', 'strong', `Template ${template.name}`), ...(values.length > 0 ? [make('div', 'body', values.join(' · '))] : [])]
 }
 
@@ -238,7 +253,11 @@ function interactiveOf(message) {
   const { object } = message
   const chosen = object.button_reply ?? object.list_reply
   if (chosen) return [make('div', 'body', chosen.title)]
-  const parts = [object.header?.text && make('div', 'strong', object.header.text), object.body?.text && make('div', 'body', object.body.text), object.footer?.text && make('div', 'small', object.footer.text)]
+  const parts = [
+    object.header?.text && make('div', 'strong', object.header.text),
+    object.body?.text && make('div', 'body', object.body.text),
+    object.footer?.text && make('div', 'small', object.footer.text),
+  ]
   const choices = make('div', 'choices')
   const add = (title, interactive) => {
     const button = make('button', '', title)
@@ -247,7 +266,8 @@ function interactiveOf(message) {
     choices.append(button)
   }
   for (const { reply } of object.action?.buttons ?? []) if (reply) add(reply.title, { type: 'button_reply', button_reply: reply })
-  if (object.type === 'list') for (const row of object.action.sections.flatMap((section) => section.rows)) add(row.title, { type: 'list_reply', list_reply: row })
+  if (object.type === 'list')
+    for (const row of object.action.sections.flatMap((section) => section.rows)) add(row.title, { type: 'list_reply', list_reply: row })
   if (object.type === 'cta_url') {
     const link = make('a', '', object.action.parameters.display_text)
     Object.assign(link, { href: object.action.parameters.url, target: '_blank', rel: 'noreferrer noopener' })
