@@ -3,18 +3,18 @@ import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import type { ClaimEvent } from './events.ts'
 
 /** `holder` is who has it now, if anybody. */
-export type Claim = { readonly holder?: { readonly tenantId: string; readonly holderId: string } }
+export type Claim = { readonly holder?: { readonly tenantId: string; readonly holderId: string; readonly since: Date } }
 export type ClaimKind = 'slug' | 'number'
 
 export type ClaimCommand =
-  | { readonly type: 'claim'; readonly kind: ClaimKind; readonly tenantId: string; readonly holderId: string }
+  | { readonly type: 'claim'; readonly kind: ClaimKind; readonly tenantId: string; readonly holderId: string; readonly at: Date }
   /** Only the holder's own claim is released: a late release must not take it from the next one. */
   | { readonly type: 'release'; readonly tenantId: string; readonly holderId: string }
 
 function evolve(_state: Claim, event: ClaimEvent): Claim {
   switch (event.type) {
     case 'Claimed':
-      return { holder: { tenantId: event.tenantId, holderId: event.holderId } }
+      return { holder: { tenantId: event.tenantId, holderId: event.holderId, since: new Date(event.at) } }
     case 'ClaimReleased':
       return {}
     default:
@@ -28,7 +28,8 @@ function decide(command: ClaimCommand, { holder }: Claim): Decision<ClaimEvent, 
   switch (command.type) {
     case 'claim':
       if (mine) return nothing
-      return holder === undefined ? happened({ type: 'Claimed', kind: command.kind, tenantId, holderId }) : refuse('taken')
+      if (holder !== undefined) return refuse('taken')
+      return happened({ type: 'Claimed', kind: command.kind, tenantId, holderId, at: command.at.toISOString() })
     case 'release':
       return mine ? happened({ type: 'ClaimReleased', tenantId, holderId }) : nothing
     default:

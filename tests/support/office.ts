@@ -1,0 +1,221 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
+import { createVault } from '../../src/adapters/keyring/vault.ts'
+import { channelRoutes } from '../../src/api/channels/routes.ts'
+import { configRoutes } from '../../src/api/config/routes.ts'
+import { createApp } from '../../src/api/http/app.ts'
+import { createAuthenticate } from '../../src/api/http/authenticate.ts'
+import { createKeptAnswers } from '../../src/api/http/kept-answers.ts'
+import type { RateLimitOptions } from '../../src/api/http/rate-limit.ts'
+import { operationsRoutes, type Check } from '../../src/api/operations/routes.ts'
+import { keyRoutes } from '../../src/api/tenants/key-routes.ts'
+import { tenantRoutes } from '../../src/api/tenants/routes.ts'
+import { createAddChannel } from '../../src/commands/channels/add-channel.ts'
+import { createChangeChannel, createDisconnectChannel } from '../../src/commands/channels/change-channel.ts'
+import { createConnectChannel, createTestChannel } from '../../src/commands/channels/check-channel.ts'
+import { createRemoveChannel } from '../../src/commands/channels/remove-channel.ts'
+import { createDirectory } from '../../src/commands/directory/directory.ts'
+import { createCommands } from '../../src/commands/kernel/execute.ts'
+import type { CallResult, CloudApi, CloudApiAccount } from '../../src/commands/ports/cloud-api.ts'
+import { createIssueApiKey, createRevokeApiKey } from '../../src/commands/tenants/api-keys.ts'
+import { createTenantCreation } from '../../src/commands/tenants/create-tenant.ts'
+import { createGovernTenant } from '../../src/commands/tenants/govern-tenant.ts'
+import type { NumberFacts } from '../../src/domain/channel/events.ts'
+import type { Position } from '../../src/domain/kernel/position.ts'
+import { createPool } from '../../src/postgres/pool.ts'
+import { tenantQueries } from '../../src/postgres/queries.ts'
+import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
+import { prepareReadModels } from '../../src/projections/engine/generations.ts'
+import { runProjection } from '../../src/projections/engine/live.ts'
+import { operatorQueries } from '../../src/projections/engine/operator.ts'
+import { projections as all } from '../../src/projections/index.ts'
+import { freshDatabase } from './database.ts'
+
+export type Office = Awaited<ReturnType<typeof startOffice>>
+/** `json` as it came; `said` picks a text out of it by path, `list` its page. */
+export type Reply = { status: number; headers: Headers; text: string; json: unknown; said: (...path: string[]) => string; list: { id: string }[] }
+
+const pick = (json: unknown, path: readonly string[]): unknown =>
+  path.reduce((value: unknown, name) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined), json)
+
+export const operatorKey = 'operator-key-of-the-tests'
+const names = ['tenants', 'apiKeys', 'channels']
+
+/**
+ * The administration as one process serves it, on a database of its own: log, vault, directory, read models, routes.
+ * Meta is played by `provider`: tests say what it answers to and look at what it was asked.
+ */
+export async function startOffice(options: { rateLimits?: RateLimitOptions; checks?: Record<string, Check> } = {}) {
+  const db = await freshDatabase()
+  const pools = {
+    worker: createPool({ url: db.url, role: 'recado_worker', max: 8, name: 'office worker' }),
+    api: createPool({ url: db.url, role: 'recado_api', max: 8, name: 'office api' }),
+    owner: createPool({ url: db.url, role: 'owner', max: 2, name: 'office owner' }),
+  }
+  const masterKey = randomBytes(32)
+  await checkMasterKey({ pool: pools.worker, masterKey })
+  const store = createPostgresEventStore({ pool: pools.worker, listenUrl: db.url })
+  const vault = createVault({ pool: pools.worker, masterKey })
+  const logLines: string[] = []
+  const log = pino({ level: 'info' }, { write: (line: string) => void logLines.push(line) })
+  const clock = () => new Date()
+  const projections = all.filter(({ name }) => names.includes(name))
+  const applied = createAppliedPositions({ projections, pool: pools.worker, store })
+  const stop = new AbortController()
+  await prepareReadModels(pools.owner, projections)
+  const running = projections.map((projection) =>
+    runProjection({
+      projection,
+      store,
+      pool: pools.worker,
+      ownerPool: pools.owner,
+      owner: randomUUID(),
+      signal: stop.signal,
+      log: pino({ level: 'silent' }),
+      onApplied: applied.report,
+    }),
+  )
+  const provider = playMeta()
+  const idempotency = createKeptAnswers({ pool: pools.api, vault, waitMs: 1_000 })
+
+  /** What one process holds in memory. A second one shares the database and nothing else. */
+  function process() {
+    const directory = createDirectory({
+      store,
+      vault,
+      clock,
+      onFailed: (error) => {
+        throw error
+      },
+    })
+    const deps = { commands: createCommands({ store, vault }), vault, directory, cloudApi: provider.cloudApi }
+    const removeChannel = createRemoveChannel(deps)
+    return {
+      ...deps,
+      addChannel: createAddChannel(deps),
+      changeChannel: createChangeChannel(deps),
+      testChannel: createTestChannel(deps),
+      connectChannel: createConnectChannel(deps),
+      disconnectChannel: createDisconnectChannel(deps),
+      removeChannel,
+      createTenant: createTenantCreation(deps),
+      governTenant: createGovernTenant({ ...deps, removeChannel }),
+      issueApiKey: createIssueApiKey(deps),
+      revokeApiKey: createRevokeApiKey(deps),
+    }
+  }
+
+  const here = process()
+  await here.directory.ready()
+  const queries = tenantQueries(pools.api)
+  const routeDeps = {
+    ...here,
+    queries,
+    acrossTenants: operatorQueries(pools.worker),
+    readAfter: applied.waitFor,
+    publicUrl: 'https://recado.example',
+  }
+  const app = createApp({
+    routes: [
+      ...tenantRoutes(routeDeps),
+      ...keyRoutes(routeDeps),
+      ...channelRoutes(routeDeps),
+      ...configRoutes(routeDeps),
+      ...operationsRoutes({ checks: options.checks ?? {}, metrics: new Registry(), version: 'test' }),
+    ],
+    authenticate: createAuthenticate({ directory: here.directory, operatorKey }),
+    idempotency,
+    readAfter: applied.waitFor,
+    clock,
+    log,
+    version: 'test',
+    ...(options.rateLimits === undefined ? {} : { rateLimits: options.rateLimits }),
+  })
+  const server = createServer((req, res) => void app(req, res))
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  async function call(key: string | undefined, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+    const response = await fetch(`${origin}${path}`, {
+      method,
+      headers: {
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' || body instanceof Uint8Array ? (body as string) : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') === true
+    const json: unknown = isJson ? JSON.parse(text) : {}
+    const said = (...path: string[]): string => String(pick(json, path))
+    return { status: response.status, headers: response.headers, text, json, said, list: (pick(json, ['data']) ?? []) as { id: string }[] }
+  }
+
+  let made = 0
+  return {
+    db,
+    origin,
+    store,
+    vault,
+    pools,
+    provider,
+    idempotency,
+    logLines,
+    process,
+    here,
+    call,
+    /** An organisation and its first key. */
+    async tenant(): Promise<{ id: string; key: string; slug: string }> {
+      const slug = `org-${++made}-${randomBytes(3).toString('hex')}`
+      const { said, headers } = await call(operatorKey, 'POST', '/v1/tenants', { name: `Org ${made}`, slug })
+      await applied.waitFor(names, headers.get('x-position') as Position, 10_000)
+      return { id: said('tenant', 'id'), key: said('api_key', 'key'), slug }
+    },
+    async stop() {
+      stop.abort()
+      await new Promise((resolve) => {
+        server.close(resolve)
+        server.closeAllConnections()
+      })
+      await Promise.all(running)
+      await here.directory.close()
+      await store.close()
+      await Promise.all(Object.values(pools).map((pool) => pool.end()))
+      await db.drop()
+    },
+  }
+}
+
+/** Meta as far as connecting a number needs it. `tokens` are accepted; `away` makes it unreachable. */
+function playMeta() {
+  const state = {
+    tokens: new Set(['EAAG-good-token', 'EAAG-newer-token']),
+    away: false,
+    facts: { displayPhone: '+1 555-010-0000', verifiedName: 'Acme', qualityRating: 'GREEN' } as NumberFacts,
+    asked: [] as { what: string; account: CloudApiAccount }[],
+  }
+  function answer<T>(what: string, account: CloudApiAccount, good: T): Promise<CallResult<T>> {
+    state.asked.push({ what, account })
+    if (state.away) return Promise.resolve({ unreachable: 'ECONNREFUSED' })
+    if (!state.tokens.has(account.accessToken)) {
+      return Promise.resolve({ error: { code: 190, status: 401, message: 'Error validating access token', fbtraceId: 'Axyz' } })
+    }
+    return Promise.resolve({ ok: good })
+  }
+  const cloudApi: CloudApi = {
+    send: () => Promise.reject(new Error('nothing is sent here')),
+    markRead: (account) => answer('markRead', account, true as const),
+    describeNumber: (account) => answer('describeNumber', account, state.facts),
+    subscribeApp: (account) => answer('subscribeApp', account, true as const),
+    close: () => Promise.resolve(),
+  }
+  return { cloudApi, state }
+}
