@@ -120,7 +120,7 @@ async function loadNumbers() {
 function showNumber() {
   const number = state.numbers.find((item) => item.id === state.number)
   $('avatar').textContent = initials(number?.verified_name ?? '?')
-  $('presence').textContent = number ? 'business account' : ''
+  $('presence').textContent = number ? `business account · ${number.display_phone_number}` : ''
   notice(number ? '' : 'There is no business number yet.')
 }
 

@@ -58,7 +58,7 @@ const known: Readonly<Record<number, Known>> = {
   2388024: ['Template already exists in this language', 400],
 }
 
-export const titleOf = (code: number): string => known[code]?.[0] ?? 'Something went wrong'
+const titleOf = (code: number): string => known[code]?.[0] ?? 'Something went wrong'
 
 type Extra = {
   readonly details?: string | undefined

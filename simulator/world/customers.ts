@@ -14,7 +14,7 @@ const phone = z.string().transform((text, context) => {
   return z.NEVER
 })
 
-export const customerInput = z.strictObject({
+const customerInput = z.strictObject({
   phone,
   name: z.string().min(1).max(200).optional(),
   wa_id: z.string().regex(/^\d+$/).optional(),
@@ -48,7 +48,7 @@ export function saveCustomer(sim: Sim, input: CustomerInput): Customer {
 }
 
 /** What a customer may write. Any type goes: the object is passed on as given, so that tests can play types of tomorrow. */
-export const customerMessage = z
+const customerMessage = z
   .looseObject({
     phone_number_id: z.string().optional(),
     type: z.string().min(1).optional(),

@@ -8,7 +8,7 @@ const statusName = z.enum(['sent', 'delivered', 'read', 'played', 'failed'])
 const errorBodyKind = z.enum(['meta', 'html', 'empty', 'truncated'])
 
 /** Everything that can be made to go wrong, or slow, or out of order. All off by default; the limits are Meta's. */
-export const switches = z.strictObject({
+const switches = z.strictObject({
   /** From the acceptance to `sent`, from there to `delivered`, from there to `read`. */
   status_delay_ms: z.strictObject({ sent: milliseconds, delivered: milliseconds, read: milliseconds }),
   /** Up to this much is added to each of them, at random. */
