@@ -39,5 +39,5 @@ export function rowsAfter<Row extends AnyRow, Event extends DomainEvent>(
   projection: Projection<Row, Event>,
   happened: readonly (readonly [StreamRef, DomainEvent])[],
 ): Row[] {
-  return [...foldPages(projection as Projection, [recordedLog(happened)]).rows.values()] as unknown as Row[]
+  return [...foldPages(projection, [recordedLog(happened)]).rows.values()] as unknown as Row[]
 }
