@@ -8,7 +8,7 @@ import { jsonBody } from './body.ts'
 import { errorHandler } from './error-handler.ts'
 import { gate } from './gate.ts'
 import { givenRequestId } from './headers.ts'
-import { requestLog } from './logging.ts'
+import { errorFacts, requestLog } from './logging.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Authenticate, HttpRequest, HttpResponse } from './principal.ts'
 import { problem } from './problem.ts'
@@ -61,7 +61,7 @@ export function createApp(deps: AppDeps): Express {
   app.use(() => {
     throw problem('not_found', 'There is nothing at this address.')
   })
-  app.use(errorHandler((error, requestId, status) => deps.log.error({ err: error, request_id: requestId, status }, 'a request failed')))
+  app.use(errorHandler((error, requestId, status) => deps.log.error({ error: errorFacts(error), request_id: requestId, status }, 'a request failed')))
   return app
 }
 

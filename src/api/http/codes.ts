@@ -36,7 +36,6 @@ export const problemCodes = {
   // Tenants and keys
   slug_taken: [409, 'The slug is taken', 'Another organisation of this installation has this slug.'],
   tenant_closed: [409, 'The organisation is closed', 'A closed organisation stays closed.'],
-  last_admin_key: [409, 'The last key stays', 'This is the last key that can issue keys; revoking it would lock the organisation out.'],
 
   // Channels
   number_taken: [409, 'The number is connected elsewhere', 'Another channel of this installation holds this phone number id. Remove it there first.'],

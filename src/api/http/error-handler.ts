@@ -17,7 +17,7 @@ export function asProblem(error: unknown): Problem {
   if (error instanceof ZodError) return problem('invalid_request', { errors: fieldErrors(error) })
   if (error instanceof BadCursor) return badCursor()
   if (error instanceof StoreUnavailable) return problem('unavailable', { retryAfterSeconds: error.retryAfterSeconds })
-  const { type, status, code, message } = error as { type?: unknown; status?: unknown; code?: unknown; message?: unknown }
+  const { type, status, code, message } = (error ?? {}) as { type?: unknown; status?: unknown; code?: unknown; message?: unknown }
   if (type === 'entity.parse.failed') return problem('malformed_json')
   if (type === 'entity.too.large') return problem('payload_too_large')
   if (type === 'charset.unsupported' || type === 'encoding.unsupported') return problem('unsupported_media_type')

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
+import { BadCursor } from '../../projections/engine/page.ts'
+import { asProblem } from './error-handler.ts'
+import { errorFacts } from './logging.ts'
+import { problemBody } from './problem.ts'
+
+describe('what was thrown', () => {
+  it.each<[string, unknown, number, string]>([
+    ['a full log', new StoreUnavailable('queue_full', 'full', 7), 503, 'unavailable'],
+    ['a database that is gone', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 503, 'unavailable'],
+    ['a database that restarts', Object.assign(new Error('terminating'), { code: '57P01' }), 503, 'unavailable'],
+    ['a connection cut under a query', new Error('Connection terminated unexpectedly'), 503, 'unavailable'],
+    ['a cursor of another list', new BadCursor('no'), 422, 'invalid_request'],
+    ['a mistake of ours', new TypeError('x is not a function'), 500, 'internal'],
+    ['something that is no error', 'oops', 500, 'internal'],
+    ['nothing at all', undefined, 500, 'internal'],
+  ])('as %s becomes its problem', (_, thrown, status, code) => {
+    expect(asProblem(thrown)).toMatchObject({ status, code })
+  })
+  it('tells the client when to come back to a full log', () => {
+    expect(problemBody(asProblem(new StoreUnavailable('queue_full', 'full', 7)), 'r')).toMatchObject({
+      retryable: true,
+      retry_after: 7,
+      request_id: 'r',
+    })
+  })
+  it('says nothing of a mistake of ours', () => {
+    expect(JSON.stringify(problemBody(asProblem(new Error('select * from secrets')), 'r'))).not.toContain('secrets')
+  })
+  it('names the fields of a body, never their values', () => {
+    const result = z.strictObject({ name: z.string(), plan: z.enum(['free']) }).safeParse({ name: 5, plan: 'gold-plated', 'my secret': 1 })
+    const body = problemBody(asProblem(result.error), 'r')
+    expect(body).toMatchObject({ status: 422, errors: [{ path: 'name' }, { path: 'plan' }, { path: 'my secret', code: 'unrecognized_key' }] })
+    expect(JSON.stringify(body)).not.toContain('gold-plated')
+  })
+})
+
+describe('what is logged of an error', () => {
+  it('of PostgreSQL is schema, never the values of a row', () => {
+    const error = Object.assign(new Error('duplicate key: Ana'), {
+      severity: 'ERROR',
+      code: '23505',
+      detail: 'Key (name)=(Ana)',
+      constraint: 'people_pkey',
+    })
+    const facts = errorFacts(new Error('while saving', { cause: error }))
+    expect(facts).toMatchObject({ message: 'while saving', cause: { code: '23505', constraint: 'people_pkey' } })
+    expect(JSON.stringify(facts)).not.toContain('Ana')
+  })
+})
