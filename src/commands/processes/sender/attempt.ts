@@ -62,6 +62,10 @@ const lookAgainMs = 3_000
 export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) => Promise<Attempted> {
   const { recording, pool, cloudApi, vault, accountOf, recipientOf, contents, clock, random, hardStop } = deps
   const foreign = new Map<string, number>()
+  /** Nobody waits longer than that, also not for a call that does not heed the signal. */
+  const stopped = new Promise<SendOutcome>((resolve) => {
+    hardStop.addEventListener('abort', () => resolve({ outcome: 'unknown', reason: 'the sender was stopped before the answer came' }), { once: true })
+  })
   const now = (): number => clock().getTime()
 
   async function opening(context: SealContext, sealed: string): Promise<Opened | { broken: true }> {
@@ -124,11 +128,10 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
   async function call(prepared: Prepared, holding: Holding): Promise<SendOutcome> {
     // The attempt was recorded and the lease ran out meanwhile: nothing left, so the next owner may send it.
     if (!holding.mayCall()) return { outcome: 'not_sent', reason: 'the sender lost its hold of the channel before the call' }
-    try {
-      return await cloudApi.send(prepared.account, prepared.message, hardStop)
-    } catch (error) {
+    const called = cloudApi.send(prepared.account, prepared.message, hardStop).catch((error: unknown): SendOutcome => {
       return { outcome: 'unknown', reason: error instanceof Error ? error.message : 'the call broke off' }
-    }
+    })
+    return Promise.race([called, stopped])
   }
 
   async function fail(row: OutboxRow, error: MessageError, holder: string, content: Content): Promise<Attempted> {
