@@ -162,6 +162,8 @@ export function createOutbox(world: World, switches: Switches, scheduler: Schedu
     stats.posted += 1
     const status = await send(post)
     stats.in_flight -= 1
+    // First, because what was pushed after a `clear` may be waiting for this very place.
+    schedulePump()
     if (mine !== generation || closed) return
     stats.last_status = status
     events.publish('webhook', () => ({ status, updates: post.updates, attempt: post.attempt + 1 }))
@@ -169,7 +171,6 @@ export function createOutbox(world: World, switches: Switches, scheduler: Schedu
       stats.acknowledged += 1
       stats.pending -= post.updates
     } else retry(post)
-    schedulePump()
   }
 
   async function send(post: Post): Promise<number> {
