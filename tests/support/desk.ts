@@ -96,7 +96,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     signal: stop.signal,
     log: silent,
   })
-  running.push(hub.run())
+  running.push(hub.ended)
   const feed = createFeed({ hub, store, authenticate, log: silent, ...options })
 
   const replay = async () => ({ missing: true }) as const

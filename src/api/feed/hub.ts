@@ -21,8 +21,8 @@ export type Hub = {
   readonly render: (tenantId: string, events: readonly RecordedEvent[], through: Position) => Promise<readonly Published[]>
   /** Resolves when the read models show everything up to a position; false when the hub was stopped. */
   readonly shown: (position: Position) => Promise<boolean>
-  /** Ends when the signal is aborted. */
-  readonly run: () => Promise<void>
+  /** Resolves when the hub has stopped, after the signal. */
+  readonly ended: Promise<void>
 }
 
 type Log = { warn: (fields: object, message: string) => void }
@@ -99,6 +99,27 @@ export function createHub(options: {
     }
   }
 
+  async function follow(): Promise<void> {
+    const head = await headOf(store, signal, log)
+    if (head === undefined) return
+    published = claimed = head
+    isStarted()
+    for (let tries = 0; !signal.aborted; tries++) {
+      try {
+        for await (const delivery of store.subscribe({ after: published, filter: { types: followed }, signal, pageSize: 500 })) {
+          if (signal.aborted) return
+          await page(delivery.kind === 'page' ? delivery.events : [], delivery.through)
+          tries = 0
+        }
+      } catch (error) {
+        // A page that was claimed and not told comes again; those who joined after the claim have read it themselves and skip it.
+        log.warn({ err: error, published }, 'the feed lost the log; following it again')
+      }
+      await pause(Math.min(5000, 100 * 2 ** tries), signal)
+    }
+  }
+
+  const ended = follow()
   return {
     started,
     published: () => published,
@@ -117,25 +138,7 @@ export function createHub(options: {
       if (group?.size === 0) audience.delete(listener.tenantId)
     },
     listeners: () => [...audience.values()].reduce((sum, group) => sum + group.size, 0),
-    async run() {
-      const head = await headOf(store, signal, log)
-      if (head === undefined) return
-      published = claimed = head
-      isStarted()
-      for (let tries = 0; !signal.aborted; tries++) {
-        try {
-          for await (const delivery of store.subscribe({ after: published, filter: { types: followed }, signal, pageSize: 500 })) {
-            if (signal.aborted) return
-            await page(delivery.kind === 'page' ? delivery.events : [], delivery.through)
-            tries = 0
-          }
-        } catch (error) {
-          // A page that was claimed and not told comes again; those who joined after the claim have read it themselves and skip it.
-          log.warn({ err: error, published }, 'the feed lost the log; following it again')
-        }
-        await pause(Math.min(5000, 100 * 2 ** tries), signal)
-      }
-    },
+    ended,
   }
 }
 

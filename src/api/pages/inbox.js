@@ -24,6 +24,8 @@ export function createInbox(api, { onChoose, demo }) {
   let cursor = null
   let chosen
   let loading = 0
+  /** What the feed told while a page was being loaded: it may be newer than the answer. */
+  let toldMeanwhile = new Set()
 
   const activity = (one) => one.last_message?.at ?? one.created_at
   const shown = () =>
@@ -31,13 +33,14 @@ export function createInbox(api, { onChoose, demo }) {
 
   async function load({ more = false, after } = {}) {
     const mine = ++loading
+    toldMeanwhile = new Set()
     if (conversations.size === 0) $('list-note').textContent = 'Loading…'
     try {
       const page = await api.get(`/v1/conversations?limit=50${filters[filter]}${more && cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, {
         after,
       })
       if (mine !== loading) return
-      if (!more) conversations.clear()
+      if (!more) forget(new Set(page.data.map(({ id }) => id)))
       for (const one of page.data) put(one)
       cursor = page.next_cursor
       render()
@@ -49,6 +52,10 @@ export function createInbox(api, { onChoose, demo }) {
       )
       throw error
     }
+  }
+
+  function forget(kept) {
+    for (const id of conversations.keys()) if (!kept.has(id) && !toldMeanwhile.has(id)) conversations.delete(id)
   }
 
   /** Only what is newer than what is here: an answer of the query may be older than what the feed already told. */
@@ -78,8 +85,12 @@ export function createInbox(api, { onChoose, demo }) {
         element('span', { class: 'avatar', 'aria-hidden': 'true' }, initials(name)),
         element('span', { class: 'name' }, name),
         element('span', { class: 'when end' }, shortWhen(activity(one))),
-        element('span', { class: 'preview' }, preview),
-        unread ? element('span', { class: 'badge end' }, String(one.unread_count)) : element('span', {}),
+        element(
+          'span',
+          { class: 'line' },
+          element('span', { class: 'preview' }, preview),
+          unread ? element('span', { class: 'badge' }, String(one.unread_count)) : undefined,
+        ),
       ),
     )
   }
@@ -123,6 +134,7 @@ export function createInbox(api, { onChoose, demo }) {
     load,
     get: (id) => conversations.get(id),
     update(one) {
+      toldMeanwhile.add(one.id)
       put(one)
       render()
     },

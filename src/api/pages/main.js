@@ -63,7 +63,7 @@ async function start(key, demo) {
   if (demo?.phone_url !== undefined) addPhone(demo.phone_url)
 
   const inbox = createInbox(api, { onChoose: choose, demo: demo !== undefined })
-  const thread = createThread(api, { onSent: () => undefined, demo: demo !== undefined })
+  const thread = createThread(api, { demo: demo !== undefined })
 
   function choose(id) {
     const conversation = inbox.get(id)

@@ -29,12 +29,14 @@ function wordsOf(message) {
 }
 
 /** The open conversation: its messages oldest first, its composer. */
-export function createThread(api, { onSent, demo }) {
+export function createThread(api, { demo }) {
   let conversation
   let messages = []
   let reachedStart = false
   let loadingOlder = false
   let generation = 0
+  /** What the feed told while the thread was being loaded: the answer may be older. Undefined when nothing is being loaded. */
+  let meanwhile
 
   const list = $('messages')
   const nearEnd = () => list.scrollHeight - list.scrollTop - list.clientHeight < 80
@@ -124,6 +126,18 @@ export function createThread(api, { onSent, demo }) {
     return false
   }
 
+  /** Never back, as reports overtake each other, except for a message that is sent again. */
+  function advance(change) {
+    const message = messages.find(({ id }) => id === change.id)
+    if (message === undefined) return false
+    const forward = (ranks[change.status] ?? 0) > (ranks[message.status] ?? 0)
+    const again = ['failed', 'unknown', 'sending'].includes(message.status) && (ranks[change.status] ?? 0) < 2
+    if (!forward && !again) return false
+    message.status = change.status
+    message.error = change.error
+    return true
+  }
+
   async function open(next, { after } = {}) {
     const mine = ++generation
     const same = conversation?.id === next.id
@@ -138,14 +152,15 @@ export function createThread(api, { onSent, demo }) {
       $('text').value = ''
       list.replaceChildren(element('p', { class: 'day' }, 'Loading…'))
     }
+    const told = (meanwhile = { messages: [], statuses: [] })
     try {
       const page = await api.get(`/v1/conversations/${next.id}/messages?limit=${pageSize}`, { after })
       if (mine !== generation) return
-      const loaded = page.data.toReversed()
-      const here = new Set(loaded.map(({ id }) => id))
-      const newer = messages.filter(({ id, version }) => !here.has(id) && version === undefined)
-      messages = [...loaded, ...newer]
+      meanwhile = undefined
+      messages = page.data.toReversed()
       reachedStart = page.data.length < pageSize
+      for (const message of told.messages) put(message)
+      for (const change of told.statuses) advance(change)
       render()
       list.scrollTop = list.scrollHeight
       markRead()
@@ -190,10 +205,19 @@ export function createThread(api, { onSent, demo }) {
     grow()
     try {
       const sent = await api.post(`/v1/conversations/${id}/messages`, { text }, { idempotencyKey: key })
-      onSent(sent)
       if (conversation.id !== id || messages.some((one) => one.id === sent.id)) return
       const now = new Date().toISOString()
-      put({ id: sent.id, direction: 'outbound', type: 'text', content: { text: { body: text } }, status: 'queued', occurred_at: now })
+      const mine = {
+        id: sent.id,
+        conversation_id: id,
+        direction: 'outbound',
+        type: 'text',
+        content: { text: { body: text } },
+        status: 'queued',
+        occurred_at: now,
+      }
+      meanwhile?.messages.push(mine)
+      put(mine)
       render(sent.id)
     } catch (error) {
       if (conversation.id !== id) return
@@ -241,20 +265,14 @@ export function createThread(api, { onSent, demo }) {
     /** A message that came or was queued. */
     message(message) {
       if (message.conversation_id !== conversation?.id) return
+      meanwhile?.messages.push(message)
       const fresh = put(message)
       render(fresh ? message.id : undefined)
       markRead()
     },
-    /** Never back: reports overtake each other. */
     status(change) {
-      const message = messages.find(({ id }) => id === change.id)
-      if (message === undefined) return
-      const forward = (ranks[change.status] ?? 0) > (ranks[message.status] ?? 0)
-      const again = ['failed', 'unknown', 'sending'].includes(message.status) && (ranks[change.status] ?? 0) < 2
-      if (!forward && !again) return
-      message.status = change.status
-      message.error = change.error
-      render()
+      meanwhile?.statuses.push(change)
+      if (advance(change)) render()
     },
     conversation(next) {
       if (next.id !== conversation?.id || next.version < conversation.version) return
