@@ -24,19 +24,27 @@ export type StartOptions = {
   /** The same port again, for a program that comes back under the address its clients know. */
   readonly port?: number
   readonly arguments?: readonly string[]
-  /** How long it may take until /readyz answers 200 (60 s). */
+  /** What has to answer 200 before it counts as started: `/healthz` for one without workers, whose read models nobody moves (`/readyz`). */
+  readonly probe?: string
+  /** How long that may take (60 s). */
   readonly readyWithinMs?: number
 }
 
 /** Starts Recado and waits until it is ready. @throws with everything it said when it ends or is not ready in time. */
-export async function startRecado({ env, port, arguments: more = [], readyWithinMs = 60_000 }: StartOptions): Promise<RunningRecado> {
+export async function startRecado({
+  env,
+  port,
+  arguments: more = [],
+  probe = '/readyz',
+  readyWithinMs = 60_000,
+}: StartOptions): Promise<RunningRecado> {
   const chosen = port ?? (await freePort())
   const program = launch(['src/cli.ts', 'serve', ...more], { HOST: '127.0.0.1', PORT: String(chosen), ...env })
   const url = `http://127.0.0.1:${chosen}`
   let over = false
   void program.ended.then(() => (over = true))
   const deadline = Date.now() + readyWithinMs
-  while (!(await isReady(url))) {
+  while (!(await isReady(`${url}${probe}`))) {
     if (over || Date.now() > deadline) {
       await program.kill()
       throw new Error(`Recado ${over ? 'ended' : `was not ready within ${readyWithinMs} ms`}. It said:\n${program.lines.join('\n')}`)
@@ -82,7 +90,7 @@ async function gone(child: ChildProcess, ended: Promise<unknown>, signal: NodeJS
 
 async function isReady(url: string): Promise<boolean> {
   try {
-    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) })
     await answer.arrayBuffer()
     return answer.status === 200
   } catch {
