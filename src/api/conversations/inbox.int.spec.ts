@@ -227,7 +227,7 @@ describe('lists and threads', () => {
       const { json } = await desk.call(tenant.key, 'GET', `/v1/conversations?limit=3${cursor}`)
       seen.push(...(json['data'] as { last_message: { preview: string } }[]).map((one) => one.last_message.preview))
       if (json['next_cursor'] === null) break
-      cursor = `&cursor=${String(json['next_cursor'])}`
+      cursor = `&cursor=${json['next_cursor'] as string}`
     }
     expect(seen).toEqual([6, 5, 4, 3, 2, 1, 0].map((n) => `Hola ${n}`))
     expect((await desk.call(tenant.key, 'GET', '/v1/conversations?cursor=nonsense')).status).toBe(422)
@@ -305,7 +305,7 @@ describe('the timeline and the log', () => {
       expect(text).not.toContain('Hola')
       seen.push(...(json['data'] as { id: string }[]).map(({ id }) => id))
       if (json['next_cursor'] === null) break
-      cursor = `&after=${String(json['next_cursor'])}`
+      cursor = `&after=${json['next_cursor'] as string}`
     }
     expect(new Set(seen).size).toBe(seen.length)
     expect(seen).toHaveLength((await types('limit=200')).length)

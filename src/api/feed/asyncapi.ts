@@ -5,12 +5,14 @@ import { authFrame, closeCodes, errorFrame, eventFrame, feedTypes, helloFrame, r
 
 /** AsyncAPI 3.0 of the feed, from the very schemas that its frames are built and checked with. */
 export function asyncApiDocument(version: string): Record<string, unknown> {
-  const events = Object.fromEntries(feedTypes.map((type) => [type, { summary: type, payload: schemaOf(eventFrame(type)) }]))
+  const schemas: Record<string, unknown> = {}
+  const payload = (schema: z.ZodType): unknown => schemaOf(schema, schemas)
+  const events = Object.fromEntries(feedTypes.map((type) => [type, { summary: type, payload: payload(eventFrame(type)) }]))
   const messages = {
-    auth: { summary: "The client's first frame, within 10 seconds", payload: schemaOf(authFrame) },
-    hello: { summary: 'The credential is good; everything after `position` follows', payload: schemaOf(helloFrame) },
-    resync: { summary: 'Too far back or too slow: reload by the query API', payload: schemaOf(resyncFrame) },
-    error: { summary: `The server closes: ${JSON.stringify(closeCodes)}`, payload: schemaOf(errorFrame) },
+    auth: { summary: "The client's first frame, within 10 seconds", payload: payload(authFrame) },
+    hello: { summary: 'The credential is good; everything after `position` follows', payload: payload(helloFrame) },
+    resync: { summary: 'Too far back or too slow: reload by the query API', payload: payload(resyncFrame) },
+    error: { summary: `The server closes: ${JSON.stringify(closeCodes)}`, payload: payload(errorFrame) },
     ...events,
   }
   const named = (names: readonly string[]) => names.map((name) => ({ $ref: `#/channels/feed/messages/${pointer(name)}` }))
@@ -27,15 +29,19 @@ export function asyncApiDocument(version: string): Record<string, unknown> {
       authenticate: { action: 'receive', channel: { $ref: '#/channels/feed' }, messages: named(['auth']) },
       follow: { action: 'send', channel: { $ref: '#/channels/feed' }, messages: named(Object.keys(messages).filter((name) => name !== 'auth')) },
     },
-    components: { messages },
+    components: { messages, schemas },
   }
 }
 
 const pointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
-/** Without `$schema` and `id`s: each payload stands alone. */
-function schemaOf(schema: z.ZodType): unknown {
-  const { $schema: _dialect, ...json } = z.toJSONSchema(schema, { reused: 'inline', unrepresentable: 'any' })
+/** A frame's schema in the document's words: what it names (`Message`, `Conversation`) goes to the shared schemas. */
+function schemaOf(schema: z.ZodType, shared: Record<string, unknown>): unknown {
+  const { $schema: _dialect, ...written } = z.toJSONSchema(schema, { unrepresentable: 'any' })
+  const { $defs: named, ...json } = JSON.parse(JSON.stringify(written).replaceAll('"#/$defs/', '"#/components/schemas/')) as {
+    $defs?: Record<string, unknown>
+  }
+  Object.assign(shared, named)
   return json
 }
 

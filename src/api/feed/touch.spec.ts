@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { positionOf } from '../../domain/kernel/position.ts'
+import type { Category } from '../../domain/kernel/stream.ts'
+import { feedTypes } from './frames.ts'
+import { asyncApiDocument } from './asyncapi.ts'
+import { touch } from './touch.ts'
+
+const recorded = (category: Category, type: string, data: Record<string, unknown> = {}): RecordedEvent => ({
+  id: 'e1',
+  type,
+  schemaVersion: 1,
+  data,
+  meta: { occurredAt: '2026-01-01T12:00:00.000Z', correlationId: 'c', causationId: 'c', actor: { kind: 'process', id: 'p' } },
+  stream: { tenantId: 't', category, id: 's1' },
+  version: 4,
+  position: positionOf(9),
+  recordedAt: new Date('2026-01-01T12:00:01.000Z'),
+})
+
+describe('what an event means for the feed', () => {
+  it('is the message and its conversation, under either name', () => {
+    expect(touch(recorded('conversation', 'MessageReceived', { messageId: 'm1' }))).toEqual({
+      kind: 'message',
+      type: 'message.received',
+      id: 'm1',
+      conversationId: 's1',
+      otherwise: 'conversation.updated',
+    })
+  })
+  it.each([
+    ['SendAttempted', {}, 'sending'],
+    ['SendAccepted', { providerId: 'wamid.O' }, 'sent'],
+    ['SendDeferred', { error: { code: 'x', title: 'X', retryable: true } }, 'queued'],
+    ['SendRetried', {}, 'queued'],
+    ['SendFailed', { error: { code: 'x', title: 'X', retryable: false } }, 'failed'],
+    ['SendOutcomeUnknown', { reason: 'time-out' }, 'unknown'],
+    ['MessageStatusChanged', { status: 'delivered', providerId: 'wamid.O', at: '2026-01-01T11:59:00.000Z' }, 'delivered'],
+  ])('is a step of a message for %s', (type, data, status) => {
+    expect(touch(recorded('conversation', type, { messageId: 'm1', ...data }))).toMatchObject({
+      type: 'message.status',
+      data: {
+        id: 'm1',
+        conversation_id: 's1',
+        status,
+        at: type === 'MessageStatusChanged' ? '2026-01-01T11:59:00.000Z' : '2026-01-01T12:00:00.000Z',
+      },
+    })
+  })
+  it('is nothing for secrets, pointers, keys and deliveries', () => {
+    for (const [category, type] of [
+      ['channel', 'ChannelCredentialsChanged'],
+      ['contact', 'ContactAliased'],
+      ['tenant', 'ApiKeyIssued'],
+      ['delivery', 'WebhookReceived'],
+      ['claim', 'Claimed'],
+    ] as const) {
+      expect(touch(recorded(category, type))).toBeUndefined()
+    }
+  })
+})
+
+describe('asyncapi.json', () => {
+  it('describes every frame, and every reference in it leads somewhere', () => {
+    const document = asyncApiDocument('1')
+    const names = Object.keys((document['components'] as { messages: object }).messages)
+    expect(names).toEqual(['auth', 'hello', 'resync', 'error', ...feedTypes])
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#([^"]+)"/g)].map(([, path]) => String(path))
+    expect(references.length).toBeGreaterThan(names.length)
+    for (const path of references) {
+      const found = path
+        .split('/')
+        .slice(1)
+        .reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], document)
+      expect({ path, found: found !== undefined }).toEqual({ path, found: true })
+    }
+  })
+})
