@@ -10,7 +10,7 @@ export type ChannelBody = z.infer<typeof channelSchema>
 /** `+1 555-010-0000`, as Meta writes it, to E.164. */
 const e164 = (displayed: string | null): string | null => (displayed === null ? null : `+${displayed.replaceAll(/\D/g, '')}`)
 
-export const webhookPath = (hook: string | undefined): string => (hook === undefined ? '/webhooks/meta' : `/webhooks/meta/${hook}`)
+const webhookPath = (hook: string | undefined): string => (hook === undefined ? '/webhooks/meta' : `/webhooks/meta/${hook}`)
 
 export function renderChannel(row: ChannelView, entry: ChannelEntry | undefined): ChannelBody {
   return {

@@ -22,7 +22,7 @@ const problemSchema = z
 const always: readonly ProblemCode[] = ['bad_request', 'rate_limited', 'internal', 'unavailable']
 
 /** The codes a route may answer with, from what it takes and who may call it. */
-export function codesOf(route: Route): readonly ProblemCode[] {
+function codesOf(route: Route): readonly ProblemCode[] {
   return [
     ...new Set<ProblemCode>([
       ...always,

@@ -5,7 +5,7 @@ import { problem } from './problem.ts'
 export type RateLimitOptions = { readonly requestsPerSecond: number; readonly failuresPerMinute: number }
 
 /** Generous: they stop a runaway loop and a guesser, not a busy CRM. Counted per process. */
-export const defaultRateLimits: RateLimitOptions = { requestsPerSecond: 500, failuresPerMinute: 120 }
+const defaultRateLimits: RateLimitOptions = { requestsPerSecond: 500, failuresPerMinute: 120 }
 
 export type RateLimits = {
   /** Counts a request. @throws 429 */

@@ -24,7 +24,6 @@ export const scopes = {
 export type Scope = keyof typeof scopes
 export type GrantedScope = Scope | '*'
 
-export const scopeNames = Object.keys(scopes) as readonly Scope[]
 export const isScope = (text: string): text is Scope => Object.hasOwn(scopes, text)
 
 /** Whether what was granted covers what is asked for. Unknown grants (of an older or newer version) cover nothing. */

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { secret } from '../kernel/secret.ts'
 
 /** What the provider says of a number; kept as it says it. */
-export const numberFacts = z.object({
+const numberFacts = z.object({
   displayPhone: z.string().optional(),
   verifiedName: z.string().optional(),
   qualityRating: z.string().optional(),
@@ -10,7 +10,7 @@ export const numberFacts = z.object({
   messagingLimit: z.string().optional(),
 })
 
-export const channelError = z.object({ code: z.string(), title: z.string(), detail: z.string().optional() })
+const channelError = z.object({ code: z.string(), title: z.string(), detail: z.string().optional() })
 
 /** A WhatsApp number that a tenant connected. Its credentials are sealed under the subject `channel:<id>`. */
 export const channelEvent = z.discriminatedUnion('type', [
