@@ -75,15 +75,21 @@ async function logOf(count: number, conversationCount: number): Promise<EventSto
   const tenantId = '0197c0de-0000-7000-8000-000000000001'
   const meta = { occurredAt: '2026-01-01T12:00:00Z', correlationId: 'c', causationId: 'c', actor: { kind: 'process', id: 'bench' } } as const
   const started = new Set<number>()
-  let made = 0
-  for (let n = 0; made < count; n++) {
+  for (let n = 0, made = 0; made < count; n++) {
     const conversation = Math.floor(Math.random() * conversationCount)
     const happened = [
       ...(started.has(conversation) ? [] : [startedBy(conversation)]),
       ...(n % 10 === 0 ? answer(n, conversation) : [received(n, conversation)]),
     ]
     started.add(conversation)
-    const events = happened.map(({ type, ...data }): NewEvent => ({ id: derivedId('bench', String(made++)), type, schemaVersion: 1, data, meta }))
+    const events = happened.map(({ type, ...data }, index): NewEvent => ({
+      id: derivedId('bench', String(made + index)),
+      type,
+      schemaVersion: 1,
+      data,
+      meta,
+    }))
+    made += events.length
     await store.append({ stream: streamRef('conversation', tenantId, derivedId('conversation', String(conversation))), expected: 'any', events })
   }
   return store
