@@ -42,7 +42,7 @@ export function renderEvent(recorded: RecordedEvent): EventBody {
 }
 
 /** Field names as the API writes them: `phoneNumberId` → `phone_number_id`, at every depth. */
-export function snaked(value: unknown): unknown {
+function snaked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snaked)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), snaked(inner)]))

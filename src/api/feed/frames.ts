@@ -91,7 +91,7 @@ const channel = z
   .meta({ id: 'ChannelChange', description: 'The channel as it is now, or that it is gone' })
 
 /** What each type carries. */
-export const payloads = {
+const payloads = {
   'message.received': withConversation,
   'message.queued': withConversation,
   'message.status': statusChange,
