@@ -12,6 +12,8 @@ import { masterKey } from '../keys.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { createPool } from '../postgres/pool.ts'
 import type { Metrics } from './metrics.ts'
+import { prepareReadModels } from '../projections/engine/generations.ts'
+import { projections } from '../projections/index.ts'
 
 /** Everything that keeps something: the database, its pools by role, the log, the keys. */
 export type Storage = {
@@ -50,13 +52,15 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     if (applied.length > 0) log.info({ applied }, 'database migrated')
     const workerPool = pool('recado_worker', 16, 'worker')
     await checkMasterKey({ pool: workerPool, masterKey: key })
+    const ownerPool = pool('owner', 2, 'owner')
+    await prepareReadModels(ownerPool, projections)
     const store = createPostgresEventStore({ pool: pool('recado_worker', 6, 'event store'), listenUrl: url, onBatch: metrics.onBatch })
     return {
       store,
       vault: createVault({ pool: workerPool, masterKey: key }),
       apiPool: pool('recado_api', 10, 'api'),
       workerPool,
-      ownerPool: pool('owner', 2, 'owner'),
+      ownerPool,
       async close() {
         await store.close()
         await end()

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
 import { runIntake } from '../commands/processes/intake/intake.ts'
@@ -14,6 +15,8 @@ import { operatorQueries } from '../projections/engine/operator.ts'
 import { projections } from '../projections/index.ts'
 import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
+
+const hourMs = 3_600_000
 
 export type Workers = { readonly done: Promise<unknown>; readonly sender: Sender }
 
@@ -62,10 +65,7 @@ export function startWorkers({
       const { state } = await commands.load(channel, tenantId, channelId)
       return { ...account, throughput: state.facts.throughput }
     },
-    async recipientOf(tenantId, contactId) {
-      const address = await addressOf(tenantId, contactId)
-      return 'erased' in address || 'missing' in address ? undefined : address
-    },
+    recipientOf: addressOf,
   })
   const queries = operatorQueries(workerPool)
   const running = [
@@ -76,6 +76,10 @@ export function startWorkers({
     runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),
     sender.done,
   ]
+  const purging = setInterval(() => {
+    purgeKeptAnswers(workerPool).catch((error: unknown) => log.warn({ err: error }, 'old answers could not be purged'))
+  }, hourMs)
+  signal.addEventListener('abort', () => clearInterval(purging))
   // None of these ends by itself while the program runs: whichever does, the program must not go on half alive.
   for (const one of running) one.then(() => (signal.aborted ? undefined : onFailed(new Error('a worker ended'))), onFailed)
   return { sender, done: Promise.allSettled(running) }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { contact, contactIdOf, type Identity, type Name } from '../../domain/contact/contact.ts'
+import { contact, contactIdOf, type Identity, type Meet, type Name } from '../../domain/contact/contact.ts'
 import type { IdentityKind } from '../../domain/contact/events.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'
@@ -33,6 +33,17 @@ export function createMeetContact({ commands, vault, cacheSize = 100_000 }: { co
     return contactIdOf(tenantId, first.index)
   }
 
+  /** Another process may make the stream a pointer between our look and our append: then the person lives where it points to. */
+  async function meetAt(identities: readonly Identity[], command: Meet, context: CommandContext): Promise<string> {
+    for (let tries = 0; tries < 5; tries++) {
+      const contactId = await homeOf(context.tenantId, identities)
+      await vault.ensure(context.tenantId, [contactId])
+      const outcome = await commands.execute(contact, contactId, command, context)
+      if (!('refused' in outcome)) return contactId
+    }
+    throw new Error('the contact moved under every one of 5 tries')
+  }
+
   return async (person, source, context) => {
     const { tenantId } = context
     const fingerprint = JSON.stringify([tenantId, person.waId, person.bsuid, person.name])
@@ -41,11 +52,9 @@ export function createMeetContact({ commands, vault, cacheSize = 100_000 }: { co
 
     await vault.ensure(tenantId, [])
     const identities = identitiesOf(tenantId, person, vault)
-    const contactId = await homeOf(tenantId, identities)
-    await vault.ensure(tenantId, [contactId])
     const name: Name | undefined =
       person.name === undefined ? undefined : { text: person.name, index: vault.blindIndex(tenantId, 'name', person.name) }
-    await commands.execute(contact, contactId, { type: 'meet', identities, source, ...(name === undefined ? {} : { name }) }, context)
+    const contactId = await meetAt(identities, { type: 'meet', identities, source, ...(name === undefined ? {} : { name }) }, context)
     for (const identity of identities) {
       const id = contactIdOf(tenantId, identity.index)
       if (id !== contactId) await commands.execute(contact, id, { type: 'alias', contactId }, context)

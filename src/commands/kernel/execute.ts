@@ -33,20 +33,21 @@ export type Commands = {
     id: string,
     commands: readonly { command: C; context: CommandContext }[],
   ) => Promise<{ outcomes: readonly Outcome<E, R, S>[] }>
-  /** The stream's state as the log has it now. Version 0: it does not exist. */
+  /** The stream's state as this process knows it: at least as new as what it wrote itself. Version 0: it does not exist, which was looked up just now. */
   load: <C, E extends { type: string }, S, R>(aggregate: Aggregate<C, E, S, R>, tenantId: string, id: string) => Promise<Loaded<S>>
 }
 
-type Entry = { state: unknown; version: number; position: Position }
+type Entry<S> = { readonly state: S; readonly version: number; readonly position: Position }
+type Known<S> = Entry<S> & { readonly sure: boolean }
 
 const conflictRetries = 20
 
 /**
  * The in-process cache of folded state makes the usual command append without a read: correct because the append carries the cached version,
- * so a state that another process has outrun is refused by the store, dropped and read again.
+ * so a state that another process has outrun is refused by the store, dropped and read again. An answer that appends nothing is checked by a read.
  */
 export function createCommands({ store, vault, cacheSize = 50_000 }: { store: EventStore; vault: Vault; cacheSize?: number }): Commands {
-  const cache = new LRUCache<string, Entry>({ max: cacheSize })
+  const cache = new LRUCache<string, Entry<unknown>>({ max: cacheSize })
   const turns = new Map<string, Promise<unknown>>()
 
   /** One at a time per stream: within the process, commands wait for their turn instead of meeting as conflicts. */
@@ -61,19 +62,20 @@ export function createCommands({ store, vault, cacheSize = 50_000 }: { store: Ev
     }
   }
 
-  async function fold<C, E extends { type: string }, S, R>(
-    aggregate: Aggregate<C, E, S, R>,
-    stream: StreamRef,
-    key: string,
-  ): Promise<Entry & { state: S }> {
-    const cached = cache.get(key) as (Entry & { state: S }) | undefined
-    if (cached !== undefined) return cached
-    let entry: Entry & { state: S } = { state: aggregate.initial, version: 0, position: start }
-    for await (const event of store.readStream(stream)) {
+  /** The state as far as it is known here; `sure` when it was read just now. */
+  async function fold<C, E extends { type: string }, S, R>(aggregate: Aggregate<C, E, S, R>, stream: StreamRef, key: string): Promise<Known<S>> {
+    const cached = cache.get(key) as Entry<S> | undefined
+    return cached === undefined ? catchUp(aggregate, stream, key) : { ...cached, sure: false }
+  }
+
+  /** Reads what was appended since the cached state, if anything. Streams that do not exist are not remembered: that is what changes first. */
+  async function catchUp<C, E extends { type: string }, S, R>(aggregate: Aggregate<C, E, S, R>, stream: StreamRef, key: string): Promise<Known<S>> {
+    let entry = (cache.get(key) as Entry<S> | undefined) ?? { state: aggregate.initial, version: 0, position: start }
+    for await (const event of store.readStream(stream, { after: entry.version })) {
       entry = { state: aggregate.evolve(entry.state, fromStored<E>(event)), version: event.version, position: event.position }
     }
-    cache.set(key, entry)
-    return entry
+    if (entry.version > 0) cache.set(key, entry)
+    return { ...entry, sure: true }
   }
 
   async function attempt<C, E extends { type: string }, S, R>(
@@ -88,7 +90,11 @@ export function createCommands({ store, vault, cacheSize = 50_000 }: { store: Ev
     const fresh = decided.flatMap((one) => one.events.map((event, index) => ({ event, index, context: one.context })))
     const answer = (version: number, position: Position): Outcome<E, R, S>[] =>
       decided.map((one) => (one.refused === undefined ? { version, position, events: one.events, state: one.state } : { refused: one.refused }))
-    if (fresh.length === 0) return answer(entry.version, entry.position)
+    if (fresh.length === 0) {
+      // Nothing will be appended, so the store will not tell whether another process has outrun us: look before it is said.
+      if (!entry.sure && (await catchUp(aggregate, stream, key)).version !== entry.version) return 'conflict'
+      return answer(entry.version, entry.position)
+    }
 
     const subject = aggregate.subject(stream.id, state)
     if (fresh.some(({ event }) => hasSecrets(event))) await vault.ensure(stream.tenantId, [subject])
@@ -117,7 +123,8 @@ export function createCommands({ store, vault, cacheSize = 50_000 }: { store: Ev
     return inTurn(key, async () => {
       for (let tries = 0; tries < conflictRetries; tries++) {
         if (ifVersion !== undefined) {
-          const { version } = await fold(aggregate, stream, key)
+          const known = await fold(aggregate, stream, key)
+          const { version } = known.version === ifVersion || known.sure ? known : await catchUp(aggregate, stream, key)
           if (version !== ifVersion) return [{ stale: { version } }]
         }
         try {

@@ -10,7 +10,7 @@ function when(state: Contact, ...commands: ContactCommand[]) {
   const all = []
   for (const command of commands) {
     const decision = contact.decide(command, state)
-    if ('refused' in decision) throw new Error('a contact refuses nothing')
+    if ('refused' in decision) throw new Error(`refused: ${decision.refused}`)
     state = decision.events.reduce(contact.evolve, state)
     all.push(...decision.events)
   }
@@ -33,6 +33,13 @@ describe('meeting a contact', () => {
   })
   it('without a name keeps the one it has', () => {
     expect(when(contact.initial, meet([phone], ana), meet([phone])).state.nameIndex).toBe('n-ana')
+  })
+})
+
+describe('meeting someone under a further identity', () => {
+  it('is refused in the stream that only points home', () => {
+    const { state } = when(contact.initial, { type: 'alias', contactId: 'a' })
+    expect(contact.decide(meet([phone]), state)).toEqual({ refused: 'lives_elsewhere' })
   })
 })
 

@@ -1,5 +1,5 @@
 import type { Aggregate } from '../kernel/aggregate.ts'
-import { happened, nothing, type Decision } from '../kernel/decider.ts'
+import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import { derivedId } from '../kernel/ids.ts'
 import { plain } from '../kernel/secret.ts'
 import type { ContactEvent, IdentityKind } from './events.ts'
@@ -15,7 +15,9 @@ export type Meet = { type: 'meet'; identities: readonly Identity[]; name?: Name;
 export type Alias = { type: 'alias'; contactId: string }
 export type ContactCommand = Meet | Alias
 
-function meet(command: Meet, contact: Contact): Decision<ContactEvent, never> {
+/** Refused where this identity turns out to be a further one of a contact that lives elsewhere: meet that one. */
+function meet(command: Meet, contact: Contact): Decision<ContactEvent, 'lives_elsewhere'> {
+  if (contact.home !== undefined) return refuse('lives_elsewhere')
   const { name } = command
   const events: ContactEvent[] = []
   if (!contact.exists) {
@@ -35,7 +37,7 @@ function alias({ contactId }: Alias, contact: Contact): Decision<ContactEvent, n
   return contact.exists || contact.home !== undefined ? nothing : happened({ type: 'ContactAliased', contactId })
 }
 
-export const contact: Aggregate<ContactCommand, ContactEvent, Contact, never> = {
+export const contact: Aggregate<ContactCommand, ContactEvent, Contact, 'lives_elsewhere'> = {
   category: 'contact',
   initial,
   evolve,
