@@ -13,6 +13,7 @@ export type Expected = {
   readonly statuses: Map<string, Set<string>>
 }
 
+const startedAt = Math.floor(Date.now() / 1000) - 3_600
 const all = ['sent', 'delivered', 'read', 'failed'] as const
 const rank: Readonly<Record<string, number>> = { sent: 1, failed: 2, delivered: 3, read: 4, played: 5 }
 
@@ -67,7 +68,7 @@ export function createScenario({
   function message(phone: string): object {
     const id = `wamid.in.${seed}.${serial++}`
     expected.inbound.get(phone)?.add(id)
-    return { from: phone, id, timestamp: String(1_790_000_000 + serial), type: 'text', text: { body: `message ${serial} ñ 👋` } }
+    return { from: phone, id, timestamp: String(startedAt + serial), type: 'text', text: { body: `message ${serial} ñ 👋` } }
   }
 
   /** A part of the journey of an outgoing message; what was said before may be said again. */
@@ -79,7 +80,7 @@ export function createScenario({
       reported.add(status)
       const callback = random() < 0.7 ? { biz_opaque_callback_data: callbackData } : {}
       const errors = status === 'failed' ? { errors: [{ code: 131026, title: 'Message undeliverable' }] } : {}
-      return [{ id: wamid, status, timestamp: String(1_790_000_000 + (rank[status] ?? 0)), recipient_id: phone, ...callback, ...errors }]
+      return [{ id: wamid, status, timestamp: String(startedAt + (rank[status] ?? 0)), recipient_id: phone, ...callback, ...errors }]
     })
   }
 

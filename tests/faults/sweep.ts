@@ -1,0 +1,210 @@
+import { mkdtempSync, rmSync, chmodSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { freePort, startRecado, type RunningRecado } from '../support/processes.ts'
+import { createScenario, furthest, type Outgoing } from './scenario.ts'
+
+export type SweepOptions = { readonly kills: number; readonly seed: number; readonly log?: (line: string) => void }
+export type SweepReport = {
+  readonly kills: number
+  readonly acknowledged: number
+  readonly messages: number
+  readonly statuses: number
+  readonly wrong: readonly string[]
+}
+
+const secret = 'sweep-app-secret'
+const operatorKey = 'sweep-operator-key'
+const phoneNumberId = '300300300300300'
+const phones = Array.from({ length: 12 }, (_, n) => `5491144440${String(n).padStart(3, '0')}`)
+
+type Page<T> = { readonly data: readonly T[]; readonly next_cursor: string | null }
+
+/**
+ * The whole program as a newcomer has it (embedded PostgreSQL and all), killed with -9 at random moments while webhooks pour in, repeated, shuffled and
+ * re-batched. Whatever was acknowledged must be there once; statuses and unread counts must be what an undisturbed run in order would show.
+ */
+export async function sweep({ kills, seed, log = () => undefined }: SweepOptions): Promise<SweepReport> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'recado-sweep-'))
+  chmodSync(dataDir, 0o755)
+  const simulator = await startSimulator({
+    appSecret: secret,
+    verifyToken: 'sweep',
+    switches: {
+      window: 'off',
+      pair_limit: false,
+      throughput_per_second: 0,
+      auto_deliver: false,
+      drop_statuses: ['sent', 'delivered', 'read'],
+      auto_customers: true,
+    },
+  })
+  const number = simulator.addNumber({ phone_number_id: phoneNumberId, waba_id: '400400400400400' })
+  const token = simulator.addToken()
+  const port = await freePort()
+  const env = {
+    RECADO_DATA_DIR: dataDir,
+    RECADO_DEMO: '0',
+    RECADO_OPERATOR_KEY: operatorKey,
+    META_APP_SECRET: secret,
+    META_VERIFY_TOKEN: 'sweep',
+    META_GRAPH_URL: simulator.url,
+    LOG_LEVEL: 'warn',
+  }
+  const start = async (): Promise<RunningRecado> => startRecado({ env, port })
+  let recado = await start()
+  const url = `http://127.0.0.1:${port}`
+  const wrong: string[] = []
+  try {
+    const ask = async <T>(method: string, path: string, key: string, body?: unknown): Promise<T> => {
+      const answer = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
+      return (await answer.json()) as T
+    }
+    const { api_key: apiKey } = await ask<{ api_key: { key: string } }>('POST', '/v1/tenants', operatorKey, { name: 'Sweep', slug: 'sweep' })
+    const key = apiKey.key
+    await ask('POST', '/v1/channels', key, {
+      kind: 'business',
+      name: 'Sweep',
+      phone_number_id: number.id,
+      waba_id: number.waba_id,
+      access_token: token,
+      verify: false,
+    })
+    const every = async <T>(path: string): Promise<T[]> => {
+      const all: T[] = []
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const separator = path.includes('?') ? '&' : '?'
+        const page: Page<T> = await ask('GET', `${path}${separator}limit=200${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`, key)
+        all.push(...page.data)
+        cursor = page.next_cursor
+      }
+      return all
+    }
+
+    // What was acknowledged, by its bytes. A delivery that got no 200 is sent again until it does, as Meta would.
+    const acknowledged = new Set<string>()
+    const deliver = async ({ body, signature }: { body: string; signature: string }): Promise<void> => {
+      for (;;) {
+        const status = await fetch(`${url}/webhooks/meta`, { method: 'POST', body, headers: { 'x-hub-signature-256': signature } }).then(
+          (answer) => answer.status,
+          () => 0,
+        )
+        if (status === 200) {
+          acknowledged.add(body)
+          return
+        }
+        if (status !== 0 && status !== 503) wrong.push(`a delivery was answered with ${status}`)
+        await sleep(20)
+      }
+    }
+    const settled = async (): Promise<void> => {
+      for (let calm = 0; calm < 3;) {
+        const progress = await ask<{ lag_events: number | null; parked: number }[]>('GET', '/v1/projections', key)
+        if (progress.some(({ parked }) => parked > 0)) throw new Error('events were parked')
+        calm = progress.every(({ lag_events }) => lag_events === 0) ? calm + 1 : 0
+        await sleep(100)
+      }
+    }
+
+    const scenario = createScenario({ seed, phoneNumberId, phones, secret })
+    for (const phone of phones) await deliver(scenario.opening(phone))
+    await settled()
+    const outgoing = await answerEverybody({ ask, every, key, simulator, log })
+
+    for (let kill = 1; kill <= kills; kill++) {
+      const deliveries = scenario.chunk(60, outgoing)
+      const pouring = Promise.all(
+        lanes(deliveries, 16).map(async (lane) => {
+          for (const delivery of lane) await deliver(delivery)
+        }),
+      )
+      await sleep(scenario.random() * 400)
+      await recado.kill()
+      recado = await start()
+      await pouring
+      if (kill % 10 === 0) log(`  ${kill} kills, ${acknowledged.size} deliveries acknowledged`)
+    }
+    await settled()
+
+    // The log: each acknowledged delivery once, each message once.
+    const received = await every<{ id: string }>('/v1/events?type=WebhookReceived')
+    if (received.length !== acknowledged.size)
+      wrong.push(`${acknowledged.size} different deliveries were acknowledged, ${received.length} are in the log`)
+    const taken = await every<{ data: { provider_id: string } }>('/v1/events?type=MessageReceived')
+    const ids = taken.map(({ data }) => data.provider_id)
+    if (new Set(ids).size !== ids.length) wrong.push(`${ids.length - new Set(ids).size} messages are in the log twice`)
+    const expectedIds = new Set([...scenario.expected.inbound.values()].flatMap((set) => [...set]))
+    for (const id of expectedIds.difference(new Set(ids))) wrong.push(`message ${id} is not in the log`)
+
+    // The read models.
+    const conversations = await every<{ id: string; unread_count: number; contact: { wa_id: string } }>('/v1/conversations')
+    if (conversations.length !== phones.length) wrong.push(`${conversations.length} conversations instead of ${phones.length}`)
+    let statuses = 0
+    for (const { id, unread_count: unread, contact } of conversations) {
+      const expected = scenario.expected.inbound.get(contact.wa_id)?.size ?? 0
+      if (unread !== expected) wrong.push(`conversation of ${contact.wa_id}: ${unread} unread instead of ${expected}`)
+      const messages = await every<{ direction: string; provider_id?: string; status: string; status_history: { status: string }[] }>(
+        `/v1/conversations/${id}/messages`,
+      )
+      const inbound = messages.filter(({ direction }) => direction === 'inbound')
+      if (inbound.length !== expected) wrong.push(`conversation of ${contact.wa_id}: ${inbound.length} messages instead of ${expected}`)
+      for (const message of messages.filter(({ direction }) => direction === 'outbound')) {
+        const reports = scenario.expected.statuses.get(message.provider_id ?? '') ?? new Set<string>()
+        statuses += reports.size
+        const should = furthest(['sent', ...reports])
+        if (message.status !== should) wrong.push(`message ${message.provider_id}: ${message.status} instead of ${should}`)
+        const history = new Set(message.status_history.map(({ status }) => status))
+        for (const report of reports) if (!history.has(report)) wrong.push(`message ${message.provider_id}: the report of ${report} is lost`)
+      }
+    }
+    return { kills, acknowledged: acknowledged.size, messages: ids.length, statuses, wrong }
+  } finally {
+    await recado.stop()
+    await simulator.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}
+
+type Asking = {
+  ask: <T>(method: string, path: string, key: string, body?: unknown) => Promise<T>
+  every: <T>(path: string) => Promise<T[]>
+  key: string
+  simulator: { sentMessages: () => readonly { id: string; callback_data?: string | undefined; customer: string }[] }
+  log: (line: string) => void
+}
+
+/** Five answers in each conversation, until the provider has all of them: their ids are what statuses will speak of. */
+async function answerEverybody({ ask, every, key, simulator }: Asking): Promise<Outgoing[]> {
+  const conversations = await every<{ id: string }>('/v1/conversations')
+  for (const { id } of conversations) for (let n = 0; n < 5; n++) await ask('POST', `/v1/conversations/${id}/messages`, key, { text: `answer ${n}` })
+  const wanted = conversations.length * 5
+  for (let tries = 0; simulator.sentMessages().length < wanted; tries++) {
+    if (tries > 300) throw new Error(`the provider has ${simulator.sentMessages().length} of ${wanted} answers`)
+    await sleep(100)
+  }
+  return simulator.sentMessages().map(({ id, callback_data: callbackData = '', customer: phone }) => ({ wamid: id, callbackData, phone }))
+}
+
+const lanes = <T>(items: readonly T[], count: number): T[][] =>
+  Array.from({ length: count }, (_, lane) => items.filter((_item, index) => index % count === lane))
+
+if (import.meta.main) {
+  const argument = (name: string, otherwise: number): number => Number(process.argv[process.argv.indexOf(name) + 1]) || otherwise
+  const report = await sweep({
+    kills: process.argv.includes('--kills') ? argument('--kills', 200) : 200,
+    seed: process.argv.includes('--seed') ? argument('--seed', 1) : Date.now() % 100_000,
+    log: console.log,
+  })
+  console.log(JSON.stringify(report, undefined, 2))
+  process.exit(report.wrong.length === 0 ? 0 : 1)
+}

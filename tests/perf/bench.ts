@@ -1,0 +1,21 @@
+import { benchAppend } from './append.ts'
+import { benchEndToEnd } from './end-to-end.ts'
+import { benchWebhook } from './webhook.ts'
+
+/** `npm run bench [-- append webhook end-to-end --long]`: the published figures. Run it alone; trust the ratios. */
+const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const wants = (name: string): boolean => chosen.length === 0 || chosen.includes(name)
+const long = process.argv.includes('--long')
+
+if (wants('append')) {
+  console.log('\n(a) append with expected versions')
+  await benchAppend()
+}
+if (wants('webhook')) {
+  console.log('\n(b) webhook acknowledged, 256 connections')
+  await benchWebhook()
+}
+if (wants('end-to-end')) {
+  console.log('\n(c) webhook → visible through the query API')
+  await benchEndToEnd({ halfSeconds: long ? 300 : 60 })
+}
