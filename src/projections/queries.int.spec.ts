@@ -16,6 +16,7 @@ import { getApiKey, listApiKeys } from './apiKeys/queries.ts'
 import { getChannel, listChannels } from './channels/queries.ts'
 import { getContact, listContacts } from './contacts/queries.ts'
 import { conversationsQuery, getConversation, listConversations, type ConversationFilter } from './conversations/queries.ts'
+import { dueSnoozes } from './conversations/due-snoozes.ts'
 import { getDelivery, listDeliveries } from './deliveries/queries.ts'
 import { createAppliedPositions } from './engine/applied-positions.ts'
 import { prepareReadModels } from './engine/generations.ts'
@@ -297,6 +298,22 @@ describe('the queries of the read models', () => {
       expect(text).toMatch(/Index Scan/)
       expect(text).not.toMatch(/Seq Scan|Sort/)
       expect(touched).toBeLessThanOrEqual(60)
+    })
+
+    it('find the snoozes that are over without looking at any other conversation', async () => {
+      await pool.query(
+        `update rm_conversations.conversations set status = 'snoozed', snoozed_until = '2026-01-01' where tenant_id = $1 and id in ('c1', 'c2')`,
+        [large],
+      )
+      expect((await dueSnoozes(operatorQueries(pool), new Date('2026-02-01'))).map(({ conversationId }) => conversationId).sort()).toEqual([
+        'c1',
+        'c2',
+      ])
+      const { rows } = await pool.query<{ 'QUERY PLAN': string }>(
+        `explain (costs off) select tenant_id, id from rm_conversations.conversations where status = $1 and snoozed_until <= now() order by snoozed_until limit 100`,
+        ['snoozed'],
+      )
+      expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toMatch(/Index Scan using snoozed/)
     })
 
     it.each([

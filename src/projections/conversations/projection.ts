@@ -82,6 +82,7 @@ export const conversations: Projection<ConversationRow, Handled> = {
       { name: 'by_activity', on: 'last_activity_at, id' },
       { name: 'by_status', on: 'status, last_activity_at, id' },
       { name: 'unread', on: 'last_activity_at, id', where: 'unread_count > 0' },
+      { name: 'snoozed', on: 'snoozed_until', where: "status = 'snoozed'", acrossTenants: true },
     ],
     fillfactor: 85,
   },

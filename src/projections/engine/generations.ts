@@ -132,8 +132,8 @@ function definitionOf(projection: Projection, schema: string): string {
     create table ${table} (tenant_id uuid not null, ${defined.join(', ')}, primary key (tenant_id, id)) with (fillfactor = ${fillfactor});
     ${indexes
       .map(
-        ({ name, on, where, unique }) =>
-          `create ${unique === true ? 'unique ' : ''}index ${name} on ${table} (tenant_id, ${on})${where === undefined ? '' : ` where ${where}`};`,
+        ({ name, on, where, acrossTenants }) =>
+          `create index ${name} on ${table} (${acrossTenants === true ? '' : 'tenant_id, '}${on})${where === undefined ? '' : ` where ${where}`};`,
       )
       .join('\n')}
     alter table ${table} enable row level security;

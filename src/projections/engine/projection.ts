@@ -13,8 +13,11 @@ export type AnyRow = { readonly id: string; readonly [column: string]: Value }
 /** One table per read model. The engine adds `tenant_id uuid` first in the key, row level security and grants; `lastInboundAt` is the column last_inbound_at. */
 export type Table<Row> = {
   readonly columns: { readonly [Column in keyof Row]-?: ColumnType }
-  /** Indexes beside the primary key (tenant_id, id): column lists after tenant_id, e.g. `last_activity_at desc, id`. */
-  readonly indexes: readonly { readonly name: string; readonly on: string; readonly where?: string; readonly unique?: boolean }[]
+  /**
+   * Indexes beside the primary key (tenant_id, id): column lists after tenant_id, e.g. `last_activity_at desc, id`.
+   * `acrossTenants` leaves tenant_id out, for what a process of ours looks for in all of them.
+   */
+  readonly indexes: readonly { readonly name: string; readonly on: string; readonly where?: string; readonly acrossTenants?: true }[]
   /** Room kept on a page (percent filled), for rows that are updated soon after they were written without touching an index (100). */
   readonly fillfactor?: number
 }
