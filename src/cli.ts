@@ -18,7 +18,7 @@ program
   .action(async () => {
     const { migrate } = await import('./postgres/migrate.ts')
     const { url } = configOrExit().database
-    if (url === undefined) return fail(['DATABASE_URL is not set. The embedded database is migrated at every start.'])
+    if (url === undefined) fail(['DATABASE_URL is not set. The embedded database is migrated at every start.'])
     const { applied } = await migrate({ url })
     console.log(applied.length === 0 ? 'Nothing to do: the database is up to date.' : `Applied ${applied.join(', ')}.`)
   })

@@ -51,57 +51,34 @@ export function createMetrics() {
     },
     onAnswer: ({ method, route, status, seconds }: Answer): void => requests.observe({ method, route, status: String(status) }, seconds),
     /** Asked at each scrape, so that an idle process does nothing. */
-    watch({
-      progress,
-      sender,
-      feedConnections,
-    }: {
-      progress: () => Promise<readonly ProjectionProgress[]>
-      sender: () => { waiting: number; inFlight: number }
-      feedConnections: () => number
-    }): void {
-      new Gauge({
-        name: 'recado_projection_lag_events',
-        help: 'Events that a read model has still to apply',
-        labelNames: ['projection'],
-        registers,
-        async collect() {
-          for (const one of await progress()) this.set({ projection: one.name }, one.lagEvents ?? Number.NaN)
-        },
-      })
-      new Gauge({
-        name: 'recado_projection_parked_events',
-        help: 'Events that a read model could not apply',
-        labelNames: ['projection'],
-        registers,
-        async collect() {
-          for (const one of await progress()) this.set({ projection: one.name }, one.parked)
-        },
-      })
-      new Gauge({
-        name: 'recado_outbox_waiting',
-        help: 'Messages queued for sending in this process',
-        registers,
-        collect() {
-          this.set(sender().waiting)
-        },
-      })
-      new Gauge({
-        name: 'recado_sends_in_flight',
-        help: 'Calls to the provider under way',
-        registers,
-        collect() {
-          this.set(sender().inFlight)
-        },
-      })
-      new Gauge({
-        name: 'recado_feed_connections',
-        help: 'Clients of the live feed',
-        registers,
-        collect() {
-          this.set(feedConnections())
-        },
-      })
+    watch({ progress, sender, feedConnections }: Watched): void {
+      const perProjection = (value: (one: ProjectionProgress) => number | null) =>
+        async function collect(this: Gauge): Promise<void> {
+          for (const one of await progress()) this.set({ projection: one.name }, value(one) ?? Number.NaN)
+        }
+      const now = (value: () => number) =>
+        function collect(this: Gauge): void {
+          this.set(value())
+        }
+      for (const [name, help, collect] of [
+        ['recado_projection_lag_events', 'Events that a read model has still to apply', perProjection(({ lagEvents }) => lagEvents)],
+        ['recado_projection_parked_events', 'Events that a read model could not apply', perProjection(({ parked }) => parked)],
+      ] as const) {
+        registry.registerMetric(new Gauge({ name, help, labelNames: ['projection'], registers: [], collect }))
+      }
+      for (const [name, help, value] of [
+        ['recado_outbox_waiting', 'Messages queued for sending in this process', () => sender().waiting],
+        ['recado_sends_in_flight', 'Calls to the provider under way', () => sender().inFlight],
+        ['recado_feed_connections', 'Clients of the live feed', feedConnections],
+      ] as const) {
+        registry.registerMetric(new Gauge({ name, help, registers: [], collect: now(value) }))
+      }
     },
   }
+}
+
+type Watched = {
+  readonly progress: () => Promise<readonly ProjectionProgress[]>
+  readonly sender: () => { waiting: number; inFlight: number }
+  readonly feedConnections: () => number
 }

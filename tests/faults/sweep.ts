@@ -164,7 +164,9 @@ export async function sweep({ kills, seed, log = () => undefined }: SweepOptions
         const should = furthest(['sent', ...reports])
         if (message.status !== should) wrong.push(`message ${message.provider_id}: ${message.status} instead of ${should}`)
         const history = new Set(message.status_history.map(({ status }) => status))
-        for (const report of reports) if (!history.has(report)) wrong.push(`message ${message.provider_id}: the report of ${report} is lost`)
+        wrong.push(
+          ...[...reports].filter((report) => !history.has(report)).map((report) => `message ${message.provider_id}: the report of ${report} is lost`),
+        )
       }
     }
     return { kills, acknowledged: acknowledged.size, messages: ids.length, statuses, wrong }
