@@ -109,7 +109,7 @@ export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_
       }),
     async *readStream(stream, { after = 0, upTo = Number.POSITIVE_INFINITY, asOf, attachments = false } = {}): AsyncGenerator<RecordedEvent> {
       await committing
-      for (const event of [...(streams.get(`${stream.tenantId}/${streamIdOf(stream)}`) ?? [])]) {
+      for (const event of (streams.get(`${stream.tenantId}/${streamIdOf(stream)}`) ?? []).slice()) {
         if (event.version > after && event.version <= upTo && (asOf === undefined || event.recordedAt <= asOf)) yield shown(event, attachments)
       }
     },

@@ -1,0 +1,216 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/adapters/embedded-postgres/start.ts'
+import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { StoreUnavailable, type EventStore } from '../../src/domain/kernel/event-store.ts'
+import { start } from '../../src/domain/kernel/position.ts'
+import { createPool } from '../../src/postgres/pool.ts'
+import { freshDatabase, type TestDatabase } from '../support/database.ts'
+import { collect, followUntil, someEvents, someStream } from '../support/events.ts'
+import { auditLog } from '../support/log-audit.ts'
+
+const sound = { holes: 0, brokenStreams: 0, eventsTwice: 0, timeTurned: 0 }
+const writer = fileURLToPath(new URL('../support/store-writer.ts', import.meta.url))
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+describe('the event store, when what it runs on dies', () => {
+  // A server of its own: it is going to be killed.
+  const home = mkdtempSync(join(tmpdir(), 'recado-faults-'))
+  chmodSync(home, 0o755)
+  const startServer = (): Promise<EmbeddedPostgres> => startEmbeddedPostgres({ dataDir: join(home, 'data'), log: quiet })
+  let server: EmbeddedPostgres
+  let database: TestDatabase
+  beforeAll(async () => {
+    server = await startServer()
+    database = await freshDatabase(server.url)
+  })
+  afterAll(async () => {
+    await server.stop()
+    rmSync(home, { recursive: true, force: true })
+  })
+
+  function openStore(url = database.url): { store: EventStore; close: () => Promise<void> } {
+    const pool = createPool({ url, role: 'recado_worker', max: 8, name: 'faults' })
+    const store = createPostgresEventStore({ pool, listenUrl: url })
+    return { store, close: () => store.close().then(() => pool.end()) }
+  }
+
+  it('keeps every acknowledged append once when its process is killed in mid batch, again and again', async () => {
+    const task = { url: database.url, tenantId: randomUUID(), streams: 2_000, callers: 64 }
+    const acknowledged: string[] = []
+    let kills = 0
+    const until = Date.now() + 25_000
+    const lives = Array.from({ length: 3 }, async (_, nth) => {
+      while (Date.now() < until) {
+        const child = spawn(process.execPath, [writer, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
+        const said = heard(child)
+        // Long enough to be writing; one of the three is killed seldom, so that the others always have a rival.
+        await sleep(nth === 0 ? 6_000 : 700 + Math.random() * 900)
+        child.kill('SIGKILL')
+        kills++
+        acknowledged.push(...(await said))
+      }
+    })
+    await Promise.all(lives)
+    const { store, close } = openStore()
+    const stored = new Set<string>()
+    const { events } = await store.readAll({ after: start, limit: 10_000_000 })
+    for (const event of events) stored.add(event.id)
+    expect(kills).toBeGreaterThan(25)
+    expect(acknowledged.length).toBeGreaterThan(3_000)
+    expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
+    expect(await auditLog(database.url)).toMatchObject({ ...sound, events: stored.size })
+    await close()
+  })
+
+  it('stores an append with an exact version once, and answers it, when the answers of the server are lost', async () => {
+    const proxy = await lossyProxy(database.url)
+    const { store, close } = openStore(proxy.url)
+    const appendAll = async (expected: 'any' | 'exact'): Promise<string[]> => {
+      const stream = someStream()
+      const outcomes: string[] = []
+      for (let version = 0; version < 200; version += 2) {
+        const append = { stream, expected: expected === 'any' ? expected : version, events: someEvents(2, { attachment: Buffer.from('body') }) }
+        outcomes.push(
+          await store.append(append).then(
+            ({ outcome }) => outcome,
+            (error: unknown) => (error instanceof StoreUnavailable ? error.reason : 'error'),
+          ),
+        )
+      }
+      const stored = (await persistently(() => collect(store.readStream(stream, { attachments: true })))).filter(
+        (event) => event.attachment?.length === 4,
+      )
+      const acknowledged = outcomes.filter((outcome) => outcome === 'appended' || outcome === 'duplicate').length
+      // What expects nothing can't be told from a second wish: its caller hears that nobody knows, and it is there once or not at all.
+      if (expected === 'any') expect(stored.length).toBeGreaterThanOrEqual(2 * acknowledged)
+      else expect([acknowledged, stored.length]).toEqual([100, 200])
+      return outcomes
+    }
+    const exact = await Promise.all(Array.from({ length: 20 }, () => appendAll('exact')))
+    expect(new Set(exact.flat())).toEqual(new Set(['appended', 'duplicate']))
+    const any = await Promise.all(Array.from({ length: 20 }, () => appendAll('any')))
+    expect(new Set(any.flat())).toEqual(new Set(['appended', 'connection']))
+    expect(proxy.lost()).toBeGreaterThan(10)
+    expect(await auditLog(database.url)).toMatchObject(sound)
+    await close()
+    proxy.close()
+  })
+
+  it('refuses soon while PostgreSQL is away, and goes on by itself: appends, subscriptions, nothing acknowledged lost', async () => {
+    const { store, close } = openStore()
+    const { position: from } = await store.head()
+    const acknowledged: string[] = []
+    const refusals: { after: number; reason: string }[] = []
+    const writing = new AbortController()
+    let finished = false
+    const callers = Array.from({ length: 32 }, async () => {
+      while (!writing.signal.aborted) {
+        const began = performance.now()
+        const events = someEvents(1)
+        try {
+          await store.append({ stream: someStream(), expected: 0, events })
+          acknowledged.push(...events.map(({ id }) => id))
+        } catch (error) {
+          if (!(error instanceof StoreUnavailable)) throw error
+          refusals.push({ after: performance.now() - began, reason: error.reason })
+          await sleep(100)
+        }
+      }
+    })
+    const following = followUntil(store, { after: from }, (seen) => finished && seen.length >= acknowledged.length)
+    await sleep(1_000)
+
+    const pid = server.pid()
+    if (pid === undefined) throw new Error('the server runs')
+    process.kill(pid, 'SIGKILL')
+    const killedAt = acknowledged.length
+    await sleep(4_000)
+    expect(acknowledged.length).toBeGreaterThan(killedAt)
+
+    await server.stop()
+    const stoppedAt = acknowledged.length
+    await sleep(8_000)
+    expect(acknowledged.length).toBe(stoppedAt)
+    expect(refusals.length).toBeGreaterThan(32)
+    for (const { after, reason } of refusals) {
+      expect(reason).toBe('connection')
+      expect(after).toBeLessThan(6_000)
+    }
+    server = await startServer()
+    await sleep(3_000)
+    expect(acknowledged.length).toBeGreaterThan(stoppedAt)
+
+    writing.abort()
+    await Promise.all(callers)
+    finished = true
+    await store.append({ stream: someStream(), expected: 0, events: someEvents() })
+    const { events } = await following
+    const seen = events.map(({ position }) => Number(position))
+    expect(seen).toEqual(seen.map((_, index) => Number(from) + 1 + index))
+    const ids = new Set(events.map(({ id }) => id))
+    const { events: all } = await store.readAll({ after: from, limit: 10_000_000 })
+    const stored = new Set(all.map(({ id }) => id))
+    expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
+    expect([...ids].every((id) => stored.has(id))).toBe(true)
+    expect(await auditLog(database.url)).toMatchObject(sound)
+    await close()
+  })
+})
+
+/** The ids on every line that was said to its end; what a kill cut off was not acknowledged to anybody. */
+async function heard(child: ChildProcess): Promise<string[]> {
+  let text = ''
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  await new Promise((resolve) => child.once('close', resolve))
+  return text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split(/\s+/)
+    .filter(Boolean)
+}
+
+/** Between the store and PostgreSQL: hands on every request, and now and then, instead of an answer, cuts the connection. */
+async function lossyProxy(url: string): Promise<{ url: string; lost: () => number; close: () => void }> {
+  const target = new URL(url)
+  const socket = join(target.searchParams.get('host') ?? '', '.s.PGSQL.5432')
+  let lost = 0
+  const proxy = createServer((client) => {
+    const server = connect(socket)
+    let answers = 0
+    client
+      .on('data', (data) => server.write(data))
+      .on('error', () => server.destroy())
+      .on('close', () => server.destroy())
+    server.on('error', () => client.destroy()).on('close', () => client.destroy())
+    server.on('data', (data) => {
+      // Signing in is left in peace: what matters is an answer to an append.
+      if (++answers < 8 || Math.random() > 0.05) return client.write(data)
+      lost++
+      return client.destroy()
+    })
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const { port } = proxy.address() as AddressInfo
+  return {
+    url: `postgresql://${target.username}@127.0.0.1:${port}${target.pathname}?sslmode=disable`,
+    lost: () => lost,
+    close: () => proxy.close(),
+  }
+}
+
+async function persistently<T>(read: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await read()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+    }
+  }
+}
