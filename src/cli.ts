@@ -1,9 +1,13 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module'
 import { Command } from 'commander'
 import { createLog } from './composition/log.ts'
 import { ConfigMistakes, readConfig, type Config } from './config.ts'
 import { KeyRefused } from './keys.ts'
-import { startRecado } from './main.ts'
+import type { Recado } from './main.ts'
+
+// What was compiled (and stripped of its types) at the first start is kept: the second one needs 1 s less and 25 MB less.
+enableCompileCache()
 
 const program = new Command('recado').description('The messaging backend of a CRM.').showHelpAfterError()
 
@@ -48,7 +52,7 @@ async function serve(config: Config): Promise<void> {
   }
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => (stopping ? process.exit(130) : void stop('SIGINT')))
-  const starting = startRecado(config, {
+  const starting = (await import('./main.ts')).startRecado(config, {
     log,
     onFailed(error) {
       log.fatal({ err: error }, 'something that has to run has ended; stopping')
@@ -67,7 +71,7 @@ async function serve(config: Config): Promise<void> {
 }
 
 /** For people who start it by hand; a machine that collects the log gets JSON lines only. */
-function greet({ url, demo, operatorKey }: Awaited<ReturnType<typeof startRecado>>, config: Config): void {
+function greet({ url, demo, operatorKey }: Recado, config: Config): void {
   if (!process.stdout.isTTY && !config.log.pretty && demo === undefined) return
   const lines = ['', `  Recado is ready on ${url}`, '']
   if (demo !== undefined)

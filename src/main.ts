@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { createCloudApi } from './adapters/whatsapp-cloud/cloud-api.ts'
 import type { DemoSession } from './api/pages/pages.ts'
-import { createDemoTenant, createDemoWorld } from './composition/demo.ts'
 import { createHttp, listen } from './composition/http.ts'
 import { createMetrics } from './composition/metrics.ts'
 import { openStorage } from './composition/storage.ts'
@@ -40,7 +39,9 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   }
 
   const { server, port, serve } = await listen(config.http)
-  const world = config.demo ? createDemoWorld({ port, log }) : undefined
+  // Only where there is a demo: an installation in earnest does not carry the simulator in its memory.
+  const demoParts = config.demo ? await import('./composition/demo.ts') : undefined
+  const world = demoParts?.createDemoWorld({ port, log })
   const cleanUp: (() => Promise<unknown>)[] = [async () => world?.close()]
   const stop = async (): Promise<void> => {
     ending.abort()
@@ -98,7 +99,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     server.on('upgrade', (req, socket, head) => {
       if (!http.feed.upgrade(req, socket, head)) socket.destroy()
     })
-    if (world !== undefined) demo = await createDemoTenant(useCases, clock())
+    demo = await demoParts?.createDemoTenant(useCases, clock())
     return { url: `http://${config.http.host === '0.0.0.0' ? 'localhost' : config.http.host}:${port}`, port, operatorKey: operator, demo, stop }
   } catch (error) {
     server.close()

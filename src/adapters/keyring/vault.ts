@@ -22,10 +22,10 @@ type Versioned = { readonly version: number; readonly key: KeyObject }
  * `pool` connects as recado_worker. Await `checkMasterKey` before the first use. `cacheSize` bounds the keys in memory;
  * the keys of one page of work must fit, since `seal` cannot load.
  */
-export function createVault({ pool, masterKey, cacheSize = 100_000 }: { pool: pg.Pool; masterKey: Uint8Array; cacheSize?: number }): Vault {
+export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.Pool; masterKey: Uint8Array; cacheSize?: number }): Vault {
   const tenants = createTenantKeyring({ pool, master: masterKeyOf(masterKey) })
   const newest = new LRUCache<string, Versioned>({ max: cacheSize })
-  const older = new LRUCache<string, KeyObject>({ max: cacheSize })
+  const older = new LRUCache<string, KeyObject>({ max: Math.ceil(cacheSize / 10) })
 
   async function unwrap(stored: StoredKey & { wrapped: Buffer }): Promise<KeyObject> {
     const version = keyVersion(stored.wrapped)

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import express, { type Express, type NextFunction } from 'express'
+import express, { type Express, type NextFunction, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
-import { serve, setup } from 'swagger-ui-express'
 import { answering, type AnsweringDeps } from './answering.ts'
 import { jsonBody } from './body.ts'
 import { errorHandler } from './error-handler.ts'
@@ -89,7 +88,17 @@ function mountDocs(app: Express, { routes, version, publicUrl }: AppDeps): void 
     res.type('json').send(document)
   })
   // validatorUrl: null keeps the page from asking swagger.io about us; everything it needs is served from here.
-  app.use('/docs', serve, setup(undefined, { swaggerUrl: '/openapi.json', customSiteTitle: 'Recado API', swaggerOptions: { validatorUrl: null } }))
+  // Loaded when somebody looks: it would take 20 MB of every idle process.
+  let page: Promise<RequestHandler[]> | undefined
+  const pages = async (): Promise<RequestHandler[]> => {
+    const { serve, setup } = await import('swagger-ui-express')
+    return [...serve, setup(undefined, { swaggerUrl: '/openapi.json', customSiteTitle: 'Recado API', swaggerOptions: { validatorUrl: null } })]
+  }
+  app.use('/docs', async (req, res, next) => {
+    const router = express.Router()
+    router.use(...(await (page ??= pages())))
+    router(req, res, next)
+  })
 }
 
 const securityHeaders = (): ReturnType<typeof helmet> =>

@@ -17,7 +17,7 @@ export type MeetContact = (person: Person, source: string, context: CommandConte
  * So a look-up is a read of one short stream, two processes that meet the same person meet in the same stream, and no phone stands in any name.
  * Where the identities of one person point to two contacts (known before their phone and user id came together), the phone's wins until somebody merges them.
  */
-export function createMeetContact({ commands, vault, cacheSize = 100_000 }: { commands: Commands; vault: Vault; cacheSize?: number }): MeetContact {
+export function createMeetContact({ commands, vault, cacheSize = 30_000 }: { commands: Commands; vault: Vault; cacheSize?: number }): MeetContact {
   /** What was already said to the contact: the very same again needs nothing, not even an open stream. */
   const met = new LRUCache<string, string>({ max: cacheSize })
 

@@ -46,7 +46,7 @@ const conflictRetries = 20
  * The in-process cache of folded state makes the usual command append without a read: correct because the append carries the cached version,
  * so a state that another process has outrun is refused by the store, dropped and read again. An answer that appends nothing is checked by a read.
  */
-export function createCommands({ store, vault, cacheSize = 50_000 }: { store: EventStore; vault: Vault; cacheSize?: number }): Commands {
+export function createCommands({ store, vault, cacheSize = 20_000 }: { store: EventStore; vault: Vault; cacheSize?: number }): Commands {
   const cache = new LRUCache<string, Entry<unknown>>({ max: cacheSize })
   const turns = new Map<string, Promise<unknown>>()
 

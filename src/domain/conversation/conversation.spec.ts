@@ -79,10 +79,7 @@ describe('the service window', () => {
     expect(conversation.decide({ ...answer, at: hours(14) }, state)).toEqual({ refused: 'window_closed' })
   })
   it('does not hold back templates', () => {
-    expect(types(when(given(), { ...answer, messageType: 'template' }).events)).toEqual([
-      'ConversationStarted',
-      'MessageQueued',
-    ])
+    expect(types(when(given(), { ...answer, messageType: 'template' }).events)).toEqual(['ConversationStarted', 'MessageQueued'])
   })
 })
 
@@ -121,6 +118,31 @@ describe('sending', () => {
   it('does not call an outcome unknown that a status has proved', () => {
     const { events } = when(queued, attempt(1), status('sent'), { type: 'recordUnknown', messageId: 'out', attempt: 1, reason: 'time-out' })
     expect(events.at(-1)).toEqual({ type: 'SendAccepted', messageId: 'out', attempt: 1, providerId: 'wamid.out' })
+  })
+})
+
+describe('trying again what the provider reported as failed', () => {
+  const failed = when(given(), inbound(1), answer, attempt(1), accepted, status('sent'), status('failed')).state
+  const second = (status: ProviderStatus): ConversationCommand => ({
+    type: 'recordStatus',
+    messageId: 'out',
+    providerId: 'wamid.second',
+    status,
+    at: noon.toISOString(),
+  })
+
+  it('is a new attempt whose reports count from the beginning', () => {
+    const again = when(failed, { type: 'retry', messageId: 'out' }, attempt(2), {
+      type: 'recordAccepted',
+      messageId: 'out',
+      attempt: 2,
+      providerId: 'wamid.second',
+    })
+    expect(types(when(again.state, second('sent'), second('failed')).events)).toEqual(['MessageStatusChanged', 'MessageStatusChanged'])
+  })
+  it('is refused once it was delivered after all', () => {
+    const { state } = when(failed, status('delivered'))
+    expect(conversation.decide({ type: 'retry', messageId: 'out' }, state)).toEqual({ refused: 'not_retryable' })
   })
 })
 

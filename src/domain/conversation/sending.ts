@@ -2,6 +2,7 @@ import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
 import type { ConversationEvent, MessageError, Priority, Sender } from './events.ts'
 import { outgoingOf, type Conversation, type Outgoing } from './state.ts'
+import { furthestStatus } from './status-rank.ts'
 
 export type Queue = {
   type: 'queue'
@@ -98,7 +99,9 @@ export function retry({ messageId }: Retry, conversation: Conversation): Decided
   const message = outgoingOf(conversation, messageId)
   if (message === undefined) return refuse('unknown_message')
   if (message.stage === 'queued') return nothing
-  if (message.stage !== 'failed' && message.stage !== 'unknown') return refuse('not_retryable')
+  // Accepted and reported as failed afterwards is the usual way to fail: most refusals of Meta come by webhook.
+  const failedLater = message.stage === 'accepted' && furthestStatus(message.reported) === 'failed'
+  if (message.stage !== 'failed' && message.stage !== 'unknown' && !failedLater) return refuse('not_retryable')
   return happened({ type: 'SendRetried', messageId })
 }
 

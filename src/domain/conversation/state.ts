@@ -47,8 +47,10 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
     case 'SendAccepted':
       return known(outgoing(state, event.messageId, { stage: 'accepted' }), event.messageId, event.providerId)
     case 'SendDeferred':
-    case 'SendRetried':
       return outgoing(state, event.messageId, { stage: 'queued' })
+    case 'SendRetried':
+      // A new message for the provider: what was reported of the one before says nothing about it.
+      return outgoing(state, event.messageId, { stage: 'queued', reported: [] })
     case 'SendFailed':
       return outgoing(state, event.messageId, { stage: 'failed' })
     case 'SendOutcomeUnknown':

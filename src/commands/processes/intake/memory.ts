@@ -21,8 +21,8 @@ export type IntakeMemory = ReturnType<typeof createIntakeMemory>
 
 /** The intake's own tables (migration 0007), with the recent part of `work.outgoing` in memory: a status usually comes within seconds of its message. */
 export function createIntakeMemory(pool: Pool) {
-  const byMessage = new LRUCache<string, string>({ max: 200_000 })
-  const byProvider = new LRUCache<string, { messageId: string; conversationId: string }>({ max: 200_000 })
+  const byMessage = new LRUCache<string, string>({ max: 30_000 })
+  const byProvider = new LRUCache<string, { messageId: string; conversationId: string }>({ max: 30_000 })
   const key = (tenantId: string, id: string): string => `${tenantId} ${id}`
 
   function note({ tenantId, messageId, conversationId, providerId }: OutgoingMessage): void {
