@@ -1,3 +1,4 @@
+import type { Position } from '../../../domain/kernel/position.ts'
 import type { ChannelLease } from './channel-leases.ts'
 import { createSchedule, type Limits, type Schedule } from './schedule.ts'
 
@@ -12,6 +13,8 @@ export type Channel = {
   readonly holder: string
   readonly schedule: Schedule
   state: 'taking' | 'live' | 'lost'
+  /** Every row of the outbox up to here is known; undefined until the channel was read. */
+  knownTo: Position | undefined
   /** By performance.now(): until then nobody else can have it. */
   validUntil: number
   /** Calls in a row that ended in trouble of the channel. */
@@ -31,6 +34,7 @@ export function createChannel(lease: ChannelLease, owner: string, limits: Limits
     holder: `${owner} ${lease.token}`,
     schedule: createSchedule(limits, now),
     state: 'taking',
+    knownTo: undefined,
     validUntil,
     streak: 0,
     pausedUntil: 0,

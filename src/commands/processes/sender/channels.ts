@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
-import { later, start, type Position } from '../../../domain/kernel/position.ts'
+import { later } from '../../../domain/kernel/position.ts'
 import { lostSender } from './attempt.ts'
 import { createChannel, type Channel } from './channel.ts'
 import { releaseChannels, renewChannels, takeChannels, type ChannelLease } from './channel-leases.ts'
@@ -27,7 +27,7 @@ export type SenderTimes = {
 type Deps = {
   pool: Pool
   store: EventStore
-  outbox: Pick<Outbox, 'writing' | 'hasReached'>
+  outbox: Pick<Outbox, 'writingSince' | 'hasReached'>
   recording: Recording
   flights: Flights
   contents: LRUCache<string, Content>
@@ -63,7 +63,6 @@ export function createChannels(deps: Deps): Channels {
   const channels = new Map<string, Channel>()
   const wanted = new Map<string, ChannelRef>()
   const deniedUntil = new Map<string, number>()
-  let newsAfter: Position = start
   let taking = false
   const phase = { stopping: false }
   const now = (): number => clock().getTime()
@@ -111,6 +110,7 @@ export function createChannels(deps: Deps): Channels {
         await sleep(catchUpMs)
       }
       const rows = await readOpen(pool, lease)
+      channel.knownTo = head.position
       await Promise.all(rows.filter(({ state }) => state === 'sending').map(settleLeftBehind))
       for (const row of rows) if (row.state === 'queued') channel.schedule.put(row, now())
       if (channel.state !== 'taking') return
@@ -143,9 +143,34 @@ export function createChannels(deps: Deps): Channels {
     await releaseChannels(pool, leases).catch((error: unknown) => log.debug({ err: error }, 'leases that could not be released lapse by themselves'))
   }
 
-  function put(row: OutboxRow): Channel | undefined {
-    newsAfter = later(newsAfter, row.position)
+  /**
+   * What another process queued, or did before this one became the writer of the outbox. Each channel has a place of its own up to which it knows
+   * everything: with one for all, a channel read a moment ago, or news of our own writing, would move it past rows that were never seen.
+   */
+  async function catchUp(): Promise<void> {
+    const since = outbox.writingSince()
+    const behind = [...channels.values()].flatMap((channel) => {
+      const { knownTo } = channel
+      return knownTo !== undefined && (since === undefined || knownTo < since) ? [{ channel, ...channel.lease, after: knownTo }] : []
+    })
+    if (behind.length === 0) return
+    const rows = await readNews(pool, behind)
+    for (const row of rows) {
+      const channel = channels.get(channelKey(row))
+      if (channel?.knownTo === undefined) continue
+      channel.schedule.put(row, now())
+      channel.knownTo = later(channel.knownTo, row.position)
+    }
+    for (const { channel, after } of behind) {
+      if (since !== undefined) channel.knownTo = later(channel.knownTo ?? after, since)
+      if (rows.length > 0) flights.wake(channel)
+    }
+  }
+
+  function take(row: OutboxRow): Channel | undefined {
     const channel = channels.get(channelKey(row))
+    const since = outbox.writingSince()
+    if (channel?.knownTo !== undefined && since !== undefined && channel.knownTo >= since) channel.knownTo = later(channel.knownTo, row.position)
     channel?.schedule.put(row, now())
     return channel
   }
@@ -156,7 +181,7 @@ export function createChannels(deps: Deps): Channels {
       const unattended: ChannelRef[] = []
       for (const { row, content } of news) {
         if (content !== undefined) contents.set(row.messageId, content)
-        const channel = put(row)
+        const channel = take(row)
         if (channel === undefined) unattended.push(row)
         else touched.add(channel)
       }
@@ -168,12 +193,7 @@ export function createChannels(deps: Deps): Channels {
       if (channel !== undefined) flights.resume(channel)
     },
     async poll() {
-      const mine = [...channels.values()]
-      if (!outbox.writing() && mine.length > 0) {
-        const leases = mine.map(({ lease }) => lease)
-        const touched = (await readNews(pool, leases, newsAfter)).map(put)
-        for (const channel of new Set(touched)) if (channel !== undefined) flights.wake(channel)
-      }
+      await catchUp()
       const idleSince = performance.now() - times.idleMs
       const idle = [...channels.values()].filter(({ state, schedule, busyAt }) => state === 'live' && schedule.size() === 0 && busyAt < idleSince)
       if (idle.length > 0) await letGo(idle)

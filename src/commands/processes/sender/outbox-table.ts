@@ -256,13 +256,14 @@ export async function readOpen(pool: Pool, { tenantId, channelId }: ChannelRef):
   return rows.map(outboxRow)
 }
 
-/** What began to wait for a try after a position, in these channels. */
-export async function readNews(pool: Pool, channels: readonly ChannelRef[], after: Position): Promise<readonly OutboxRow[]> {
+/** What began to wait for a try, in each of these channels after the position up to which it is known. */
+export async function readNews(pool: Pool, channels: readonly (ChannelRef & { after: Position })[]): Promise<readonly OutboxRow[]> {
   const { rows } = await pool.query<Stored>({
     name: 'outbox_news',
     text: `select ${columns('o')} from work.outbox o
-      join unnest($1::uuid[], $2::text[]) as mine (tenant_id, channel_id) using (tenant_id, channel_id)
-      where o.state = 'queued' and o.position > $3 order by o.position`,
+      join unnest($1::uuid[], $2::text[], $3::int8[]) as mine (tenant_id, channel_id, after) using (tenant_id, channel_id)
+      where o.state = 'queued' and o.position > (select min(after) from unnest($3::int8[]) as places (after)) and o.position > mine.after
+      order by o.position`,
     values: [
       binaryArray(
         'uuid',
@@ -272,7 +273,10 @@ export async function readNews(pool: Pool, channels: readonly ChannelRef[], afte
         'text',
         channels.map(({ channelId }) => channelId),
       ),
-      after,
+      binaryArray(
+        'int8',
+        channels.map(({ after }) => after),
+      ),
     ],
   })
   return rows.map(outboxRow)

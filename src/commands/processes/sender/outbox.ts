@@ -15,8 +15,8 @@ export const outboxSubscription = 'outbox'
 export type OutboxNews = { readonly row: OutboxRow; readonly content?: Content }
 
 export type Outbox = {
-  /** Whether this process writes the outbox, and so is told of news at once. */
-  readonly writing: () => boolean
+  /** This process writes the outbox and is told at once of all news after this position; undefined while another one does. */
+  readonly writingSince: () => Position | undefined
   /** Whether everything up to a position of the log is in the outbox, whoever writes it. */
   readonly hasReached: (position: Position) => Promise<boolean>
   /** Resolves when the signal has ended it. */
@@ -27,6 +27,7 @@ type Options = {
   store: EventStore
   pool: Pool
   owner: string
+  leaseMs: number
   signal: AbortSignal
   log: Pick<Logger, 'warn' | 'debug'>
   onNews: (news: readonly OutboxNews[]) => void
@@ -38,7 +39,6 @@ const connectedTypes = ['ChannelConnected', 'ChannelCredentialsChanged'] as cons
 const types: readonly string[] = [...outboxTypes, ...connectedTypes]
 const connected: ReadonlySet<string> = new Set(connectedTypes)
 
-const leaseMs = 10_000
 const lazyMs = 1_000
 const sharedMs = 50
 
@@ -46,9 +46,10 @@ const sharedMs = 50
  * The log → work.outbox. WAITING (another process writes it) → WRITING → WAITING when the lease is lost; any other trouble ends in WRITING again, from the checkpoint.
  * Invariant: the rows are those that the events up to the checkpoint make, because both are written in one transaction that begins with the checkpoint.
  */
-export function runOutbox({ store, pool, owner, signal, log, onNews, onConnected }: Options): Outbox {
+export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, onConnected }: Options): Outbox {
   /** Everything up to here is in the table; undefined while another process writes it. */
   let applied: Position | undefined
+  let since: Position | undefined
   let asked: { at: number; checkpoint: Promise<Position | undefined> } | undefined
 
   /** Many channels may wait for it together: they share the question. */
@@ -63,6 +64,7 @@ export function runOutbox({ store, pool, owner, signal, log, onNews, onConnected
     let stored = lease.position
     let seen = lease.position
     applied = stored
+    since = stored
     let last: Promise<unknown> = Promise.resolve()
 
     async function commit(changes: readonly OutboxChange[], to: Position): Promise<void> {
@@ -100,6 +102,7 @@ export function runOutbox({ store, pool, owner, signal, log, onNews, onConnected
     } finally {
       clearInterval(lazily)
       applied = undefined
+      since = undefined
       await last
     }
   }
@@ -119,7 +122,7 @@ export function runOutbox({ store, pool, owner, signal, log, onNews, onConnected
   }
 
   return {
-    writing: () => applied !== undefined,
+    writingSince: () => since,
     async hasReached(position) {
       return (applied ?? (await checkpoint())) >= position
     },

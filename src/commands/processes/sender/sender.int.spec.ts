@@ -257,6 +257,28 @@ describe('several processes', () => {
   })
 })
 
+describe('the writer of the outbox', () => {
+  it('takes over without losing what the one before it wrote and nobody had seen yet', async () => {
+    // This one writes the outbox and gets no channel, so the other one sends what it does not write.
+    const onlyWrites = {
+      connect: async () => here.pool.connect(),
+      query: async (query: { name?: string }, ...rest: never[]) =>
+        query.name === 'channel_take' ? { rows: [] } : here.pool.query(query as never, ...rest),
+    } as unknown as typeof here.pool
+    const writer = startIn(here, { pool: onlyWrites })
+    const ana = await someone()
+    await here.queue(tenantId, channelId, ana, 'first')
+    await expect.poll(() => here.outbox()).toHaveLength(1)
+    startIn(there, { times: { leaseMs: 2_000, pollMs: 2_500 } })
+    await expect.poll(texts, { timeout: 6_000 }).toEqual(['first'])
+    const seen = await here.queue(tenantId, channelId, ana, 'second')
+    await expect.poll(async () => (await here.outbox()).some((row) => row.message_id === seen), { interval: 5 }).toBe(true)
+    await writer.stop()
+    await here.queue(tenantId, channelId, ana, 'third')
+    await expect.poll(texts, { timeout: 10_000 }).toEqual(['first', 'second', 'third'])
+  })
+})
+
 describe('trouble with the log', () => {
   /** Appends that hold an event of the type are stored, and the answer is lost on the way, as often as said. */
   function losingAnswers(type: string, times: number) {

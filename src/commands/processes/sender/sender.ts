@@ -73,6 +73,7 @@ export function startSender(options: SenderOptions): Sender {
   const outbox = runOutbox({
     ...given,
     signal,
+    leaseMs: times.leaseMs,
     onNews: (news) => channels.news(news),
     onConnected: (channel) => channels.connected(channel),
   })
