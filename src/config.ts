@@ -151,7 +151,11 @@ export const environment = z.object({
     says: 'Reserved for a later version; refused until then.',
     otherwise: '',
   }),
-  CHROMIUM_PATH: variable(notYet('The lite channel'), { takes: 'nothing', says: 'Reserved for a later version; refused until then.', otherwise: '' }),
+  CHROMIUM_PATH: variable(z.string().optional(), {
+    takes: 'path',
+    says: 'Chromium for lite channels, which come in a later version: without effect until then.',
+    otherwise: 'none',
+  }),
 })
 
 export type Config = {
