@@ -82,9 +82,10 @@ export async function benchAppend({
     }
     const median = (contender: Contender): number => results.find((one) => one.callers === 256)?.perSecond[contender]?.median ?? Number.NaN
     const [timesEmmett, ofRawInsert] = [median('recado') / median('emmett'), median('recado') / median('raw insert')]
-    log(
-      `at 256 callers: ${timesEmmett.toFixed(1)} × emmett-postgresql (aim 12, floor 8), ${(100 * ofRawInsert).toFixed(0)} % of raw batched INSERT (aim 60, floor 45)`,
-    )
+    if (Number.isFinite(timesEmmett) && Number.isFinite(ofRawInsert))
+      log(
+        `at 256 callers: ${timesEmmett.toFixed(1)} × emmett-postgresql (aim 12, floor 8), ${(100 * ofRawInsert).toFixed(0)} % of raw batched INSERT (aim 60, floor 45)`,
+      )
     return { callers: results, timesEmmett, ofRawInsert }
   } finally {
     await own?.stop()

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest'
+import { someEvents, someStream } from '../../../../tests/support/events.ts'
+import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
+import { positionOf } from '../../../domain/kernel/position.ts'
+import { LogHole, type Page } from './read-log.ts'
+import { createTail } from './tail.ts'
+
+const stream = someStream()
+/** The events from one position to another, as a batch of this process or a page of the database would bring them. */
+const events = (from: number, to: number): RecordedEvent[] =>
+  someEvents(to - from + 1).map((event, index) => ({
+    ...event,
+    stream,
+    version: from + index,
+    position: positionOf(from + index),
+    recordedAt: new Date(0),
+  }))
+const never = new AbortController().signal
+
+function openTail({ head = 0, limits = { events: 100, bytes: 1_000_000 }, database = 0 } = {}) {
+  const reads: { after: number; limit: number }[] = []
+  const log = { events: events(1, 500), reaches: database }
+  const tail = createTail((after, limit) => {
+    reads.push({ after, limit })
+    const found = log.events.slice(after, Math.min(log.reaches, after + limit))
+    return Promise.resolve<Page>({ events: found, through: after + found.length, weight: found.length * 100 })
+  }, limits)
+  tail.expectBlocks()
+  tail.open(head)
+  const positions = (after: number, limit = 1_000) => tail.read(after, {}, limit)?.events.map(({ position }) => Number(position))
+  return { tail, reads, log, positions }
+}
+
+describe('the tail of the log in memory', () => {
+  it('hands on a block as soon as it is committed, without reading it back', () => {
+    const { tail, reads, positions } = openTail()
+    tail.committed(events(1, 3), 300)
+    expect(positions(0)).toEqual([1, 2, 3])
+    expect(positions(2)).toEqual([3])
+    expect(positions(3)).toEqual([])
+    expect(reads).toEqual([])
+  })
+
+  it('lets a block wait for the one before it, while that one may still come', () => {
+    const { tail, reads, positions } = openTail()
+    const [first, second] = [tail.began(), tail.began()]
+    tail.committed(events(4, 6), 300)
+    tail.ended(second)
+    expect(positions(0)).toEqual([])
+    expect(tail.complete()).toBe(false)
+    tail.committed(events(1, 3), 300)
+    tail.ended(first)
+    expect(positions(0)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(reads).toEqual([])
+  })
+
+  it('reads what another process wrote, once nobody here can bring it', async () => {
+    const { tail, reads, positions } = openTail({ database: 6 })
+    const batch = tail.began()
+    tail.committed(events(4, 6), 300)
+    expect(reads).toEqual([])
+    tail.ended(batch)
+    await tail.changed(0, never)
+    expect(positions(0)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(reads).toEqual([{ after: 0, limit: 1_000 }])
+  })
+
+  it('reads what it only heard of, and forgets hearsay', async () => {
+    const { tail, log, positions } = openTail({ database: 2 })
+    tail.heard(2)
+    await tail.changed(0, never)
+    expect(positions(0)).toEqual([1, 2])
+    tail.heard(400)
+    await new Promise(setImmediate)
+    expect(tail.complete()).toBe(true)
+    log.reaches = 3
+    tail.heard(3)
+    await tail.changed(2, never)
+    expect(positions(2)).toEqual([3])
+  })
+
+  it('adds the rest of a block of which a page brought the beginning', async () => {
+    const { tail, positions } = openTail({ database: 4 })
+    const batch = tail.began()
+    tail.committed(events(3, 6), 400)
+    tail.ended(batch)
+    await tail.changed(0, never)
+    expect(positions(0)).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
+  it('sends readers whom it has overtaken to the database, by number and by weight', () => {
+    const { tail, positions } = openTail({ limits: { events: 10, bytes: 1_000_000 } })
+    tail.committed(events(1, 25), 2_500)
+    expect(positions(14)).toBeUndefined()
+    expect(positions(15)).toEqual([16, 17, 18, 19, 20, 21, 22, 23, 24, 25])
+    const heavy = openTail({ limits: { events: 100, bytes: 1_000 } })
+    heavy.tail.committed(events(1, 4), 2_000)
+    expect(heavy.positions(1)).toBeUndefined()
+    expect(heavy.positions(2)).toEqual([3, 4])
+  })
+
+  it('keeps blocks that are committed while its head is being read, and drops those before it', () => {
+    const { tail } = openTail()
+    tail.close()
+    tail.expectBlocks()
+    tail.committed(events(1, 3), 300)
+    tail.committed(events(4, 6), 300)
+    tail.open(3)
+    expect(tail.head()).toBe(6)
+    expect(tail.read(3, {}, 10)?.events.map(({ position }) => Number(position))).toEqual([4, 5, 6])
+    expect(tail.read(2, {}, 10)).toBeUndefined()
+  })
+
+  it('breaks loudly when the database has a hole', async () => {
+    const tail = createTail(() => Promise.reject(new LogHole('a hole')), { events: 10, bytes: 1_000 })
+    tail.expectBlocks()
+    tail.open(0)
+    tail.heard(5)
+    await tail.changed(0, never)
+    expect(() => tail.read(0, {}, 10)).toThrow('a hole')
+  })
+
+  it('stops a wait when the signal says so', async () => {
+    const { tail } = openTail()
+    const stop = new AbortController()
+    const waiting = tail.changed(0, stop.signal)
+    stop.abort()
+    await expect(waiting).resolves.toBeUndefined()
+  })
+})
