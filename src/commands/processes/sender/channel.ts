@@ -15,6 +15,9 @@ export type Channel = {
   state: 'taking' | 'live' | 'lost'
   /** Every row of the outbox up to here is known; undefined until the channel was read. */
   knownTo: Position | undefined
+  /** The outbox is being read for it; what is told meanwhile is read again afterwards, so that nothing overtakes what was not seen yet. */
+  reading: boolean
+  missed: boolean
   /** By performance.now(): until then nobody else can have it. */
   validUntil: number
   /** Calls in a row that ended in trouble of the channel. */
@@ -35,6 +38,8 @@ export function createChannel(lease: ChannelLease, owner: string, limits: Limits
     schedule: createSchedule(limits, now),
     state: 'taking',
     knownTo: undefined,
+    reading: false,
+    missed: false,
     validUntil,
     streak: 0,
     pausedUntil: 0,

@@ -148,45 +148,68 @@ export function createChannels(deps: Deps): Channels {
    * everything: with one for all, a channel read a moment ago, or news of our own writing, would move it past rows that were never seen.
    */
   async function catchUp(): Promise<void> {
-    const since = outbox.writingSince()
-    const behind = [...channels.values()].flatMap((channel) => {
-      const { knownTo } = channel
-      return knownTo !== undefined && (since === undefined || knownTo < since) ? [{ channel, ...channel.lease, after: knownTo }] : []
-    })
-    if (behind.length === 0) return
-    const rows = await readNews(pool, behind)
-    for (const row of rows) {
-      const channel = channels.get(channelKey(row))
-      if (channel?.knownTo === undefined) continue
-      channel.schedule.put(row, now())
-      channel.knownTo = later(channel.knownTo, row.position)
-    }
-    for (const { channel, after } of behind) {
-      if (since !== undefined) channel.knownTo = later(channel.knownTo ?? after, since)
-      if (rows.length > 0) flights.wake(channel)
+    for (let behind = thoseBehind(); behind.length > 0 && !phase.stopping; behind = thoseBehind().filter(({ channel }) => channel.missed)) {
+      const since = outbox.writingSince()
+      for (const { channel } of behind) {
+        channel.reading = true
+        channel.missed = false
+      }
+      try {
+        for (const row of await readNews(pool, behind)) {
+          const channel = channels.get(channelKey(row))
+          if (channel?.knownTo === undefined) continue
+          channel.schedule.put(row, now())
+          channel.knownTo = later(channel.knownTo, row.position)
+        }
+        for (const { channel, after } of behind) if (since !== undefined) channel.knownTo = later(channel.knownTo ?? after, since)
+      } catch (error) {
+        for (const { channel } of behind) channel.missed = true
+        throw error
+      } finally {
+        for (const { channel } of behind) channel.reading = false
+      }
+      for (const { channel } of behind) flights.wake(channel)
     }
   }
 
-  function take(row: OutboxRow): Channel | undefined {
-    const channel = channels.get(channelKey(row))
+  function thoseBehind() {
     const since = outbox.writingSince()
-    if (channel?.knownTo !== undefined && since !== undefined && channel.knownTo >= since) channel.knownTo = later(channel.knownTo, row.position)
-    channel?.schedule.put(row, now())
-    return channel
+    return [...channels.values()].flatMap((channel) => {
+      const { knownTo, missed, reading } = channel
+      if (knownTo === undefined || reading || !(missed || since === undefined || knownTo < since)) return []
+      return [{ channel, ...channel.lease, after: knownTo }]
+    })
+  }
+
+  /** News of our own writing. In a channel that is still behind it must not overtake what another process wrote before. */
+  function take(row: OutboxRow, channel: Channel): boolean {
+    if (channel.knownTo !== undefined) {
+      const since = outbox.writingSince()
+      if (channel.reading || since === undefined || channel.knownTo < since) {
+        channel.missed = true
+        return false
+      }
+      channel.knownTo = later(channel.knownTo, row.position)
+    }
+    channel.schedule.put(row, now())
+    return true
   }
 
   return {
     news(news) {
       const touched = new Set<Channel>()
       const unattended: ChannelRef[] = []
+      let missed = false
       for (const { row, content } of news) {
         if (content !== undefined) contents.set(row.messageId, content)
-        const channel = take(row)
+        const channel = channels.get(channelKey(row))
         if (channel === undefined) unattended.push(row)
-        else touched.add(channel)
+        else if (take(row, channel)) touched.add(channel)
+        else missed = true
       }
       for (const channel of touched) flights.wake(channel)
       want(unattended)
+      if (missed) catchUp().catch((error: unknown) => log.warn({ err: error }, 'the outbox could not be read; the next poll does it'))
     },
     connected(ref) {
       const channel = channels.get(channelKey(ref))
