@@ -91,7 +91,7 @@ async function probe({ recado, get, tenantId, channelId, phoneNumberId }: Instal
     for (;;) {
       const found = await get(`/v1/messages/${id}`).catch(() => undefined)
       if (found !== undefined) break
-      await sleep(5)
+      await sleep(20)
     }
     latencies.push(performance.now() - began)
   }
