@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config'
  */
 const include = (suffix: string): string[] => [`src/**/*.${suffix}.ts`, `simulator/**/*.${suffix}.ts`, `tests/**/*.${suffix}.ts`]
 const slow = ['int.spec', 'e2e.spec', 'faults.spec']
-const exclude = ['node_modules/**']
+const exclude = ['**/node_modules/**']
 const postgres = { globalSetup: ['tests/support/postgres-server.ts'], testTimeout: 60_000, hookTimeout: 120_000 }
 
 export default defineConfig({
