@@ -253,7 +253,8 @@ export async function readOpen(pool: Pool, { tenantId, channelId }: ChannelRef):
       where tenant_id = $1 and channel_id = $2 and state in ('queued', 'sending') order by queued_position`,
     values: [tenantId, channelId],
   })
-  return rows.map(outboxRow)
+  // One text for all rows instead of one each: they stay in memory.
+  return rows.map((row) => ({ ...outboxRow(row), tenantId, channelId }))
 }
 
 /** What began to wait for a try, in each of these channels after the position up to which it is known. */
