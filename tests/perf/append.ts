@@ -62,24 +62,7 @@ export async function benchAppend({
       await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: baselines })
     }
 
-    for (const count of callers) {
-      const measured = new Map<Contender, Measured[]>(chosen.map((contender) => [contender, []]))
-      for (let round = 0; round < rounds; round++) {
-        for (const contender of chosen) measured.get(contender)?.push(await oneRound(contender, url, count, seconds * 1000))
-      }
-      const perSecond: Partial<Record<Contender, Spread>> = {}
-      const p99: Partial<Record<Contender, number>> = {}
-      for (const [contender, all] of measured) {
-        const rates = (perSecond[contender] = spread(all.map((one) => one.perSecond)))
-        p99[contender] = spread(all.map((one) => one.p99)).median
-        const p50 = spread(all.map((one) => one.p50)).median
-        log(
-          `${String(count).padStart(5)} callers  ${contender.padEnd(10)} ${rates.median.toFixed(0).padStart(6)} appends/s ` +
-            `(${rates.min.toFixed(0)}–${rates.max.toFixed(0)})  p50 ${p50.toFixed(1)} ms  p99 ${p99[contender]?.toFixed(1)} ms  load ${machineLoad().toFixed(1)}`,
-        )
-      }
-      results.push({ callers: count, perSecond, p99 })
-    }
+    for (const count of callers) results.push(await compare(url, { callers: count, rounds, ms: seconds * 1000, chosen, log }))
     const median = (contender: Contender): number => results.find((one) => one.callers === 256)?.perSecond[contender]?.median ?? Number.NaN
     const [timesEmmett, ofRawInsert] = [median('recado') / median('emmett'), median('recado') / median('raw insert')]
     if (Number.isFinite(timesEmmett) && Number.isFinite(ofRawInsert))
@@ -90,6 +73,28 @@ export async function benchAppend({
   } finally {
     await own?.stop()
   }
+}
+
+type Comparison = { callers: number; rounds: number; ms: number; chosen: readonly Contender[]; log: (line: string) => void }
+
+async function compare(server: string, { callers, rounds, ms, chosen, log }: Comparison): Promise<AppendBench['callers'][number]> {
+  const measured = new Map<Contender, Measured[]>(chosen.map((contender) => [contender, []]))
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of chosen) measured.get(contender)?.push(await oneRound(contender, server, callers, ms))
+  }
+  const perSecond: Partial<Record<Contender, Spread>> = {}
+  const p99: Partial<Record<Contender, number>> = {}
+  for (const [contender, all] of measured) {
+    const rates = spread(all.map((one) => one.perSecond))
+    const [typical, late] = [spread(all.map((one) => one.p50)).median, spread(all.map((one) => one.p99)).median]
+    perSecond[contender] = rates
+    p99[contender] = late
+    log(
+      `${String(callers).padStart(5)} callers  ${contender.padEnd(10)} ${rates.median.toFixed(0).padStart(6)} appends/s ` +
+        `(${rates.min.toFixed(0)}–${rates.max.toFixed(0)})  p50 ${typical.toFixed(1)} ms  p99 ${late.toFixed(1)} ms  load ${machineLoad().toFixed(1)}`,
+    )
+  }
+  return { callers, perSecond, p99 }
 }
 
 /** A database of its own for every round: nobody is measured on what another left behind. */

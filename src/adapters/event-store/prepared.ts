@@ -22,7 +22,7 @@ const maxVersion = 2_147_483_647
 export const streamIdOf = ({ category, id }: { category: string; id: string }): string => `${category}-${id}`
 
 /** What the database would refuse is refused here, where it fails its caller alone and not the batch it would have travelled with. */
-export function refuseMalformed({ stream, expected, events }: Append): void {
+function refuseMalformed({ stream, expected, events }: Append): void {
   if (!uuid.test(stream.tenantId)) throw new TypeError('the tenant of a stream is a uuid')
   if (stream.id.length === 0 || stream.id.length > maxIdLength || stream.id.includes('\0')) {
     throw new TypeError(`the id of a stream has 1 to ${maxIdLength} characters, U+0000 not among them`)

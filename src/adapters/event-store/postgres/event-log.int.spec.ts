@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
@@ -153,12 +154,19 @@ describe('the log on PostgreSQL', () => {
     await broken.drop()
   })
 
-  it('neither listens nor polls while nobody subscribes', async () => {
+  it('listens for as long as somebody subscribes, and not while nobody subscribes', async () => {
     const listening = async () =>
       (await owner.query(`select from pg_stat_activity where application_name = 'recado listen' and datname = current_database()`)).rowCount
-    const { position } = await store.head()
-    await followUntil(store, { after: position }, () => true)
-    for (let tries = 0; tries < 50 && (await listening()) !== 0; tries++) await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(await listening()).toBe(0)
+    const become = async (count: number) => {
+      for (let tries = 0; tries < 200 && (await listening()) !== count; tries++) await sleep(20)
+      expect(await listening()).toBe(count)
+    }
+    await become(0)
+    const stop = new AbortController()
+    const following = collect(store.subscribe({ after: (await store.head()).position, signal: stop.signal }))
+    await become(1)
+    stop.abort()
+    await following
+    await become(0)
   })
 })
