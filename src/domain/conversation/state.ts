@@ -58,7 +58,8 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
     case 'MessageStatusChanged': {
       const message = outgoingOf(state, event.messageId)
       if (message === undefined) return state
-      const stage = message.stage === 'unknown' ? 'accepted' : message.stage
+      // The provider has it, so it is not sent (again): also when it waits for another try.
+      const stage = message.stage === 'unknown' || (message.stage === 'queued' && message.attempt > 0) ? 'accepted' : message.stage
       return known(outgoing(state, event.messageId, { stage, reported: [...message.reported, event.status] }), event.messageId, event.providerId)
     }
     case 'ConversationRead':

@@ -9,7 +9,7 @@ import { inOneFlight } from '../../../postgres/transaction.ts'
 import { outboxChanges, outboxTypes, type Content, type OutboxChange } from './outbox-changes.ts'
 import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type ChannelRef, type OutboxRow } from './outbox-table.ts'
 
-export const outboxSubscription = 'outbox'
+const outboxSubscription = 'outbox'
 
 /** What a commit of the outbox brought: messages that wait for a try, with what they say where it is at hand. */
 export type OutboxNews = { readonly row: OutboxRow; readonly content?: Content }

@@ -144,6 +144,29 @@ describe('an answer that is not "accepted"', () => {
     expect(await here.messageOf(tenantId, ana.id, messageId)).toMatchObject({ stage: 'accepted', providerId: 'wamid.x' })
   })
 
+  it('does not send again what turns out to have arrived while it waits for another try', async () => {
+    provider.answer = (_, nth) => (nth === 1 ? { outcome: 'unknown', reason: 'time-out' } : undefined)
+    const gates = [Promise.resolve(), Promise.withResolvers<void>()] as const
+    let asked = 0
+    startIn(here, {
+      accountOf: async (_, channel) => {
+        await (asked++ === 0 ? gates[0] : gates[1].promise)
+        return { phoneNumberId: channel, wabaId: 'w', accessToken: 'token' }
+      },
+    })
+    const ana = await someone()
+    const messageId = await here.queue(tenantId, channelId, ana, 'once')
+    await expect.poll(() => here.outbox()).toMatchObject([{ state: 'unknown' }])
+    await here.commands.execute(conversation, ana.id, { type: 'retry', messageId }, here.context(tenantId))
+    await expect.poll(() => asked).toBe(2)
+    const status = { type: 'recordStatus', messageId, providerId: 'wamid.x', status: 'delivered', at: new Date().toISOString() } as const
+    await here.commands.execute(conversation, ana.id, status, here.context(tenantId))
+    gates[1].resolve()
+    await expect.poll(() => here.outbox()).toEqual([])
+    await sleep(300)
+    expect(provider.calls).toHaveLength(1)
+  })
+
   it('stops the channel and no other when the token is refused, tells of it once, and goes on when it is connected again', async () => {
     const other = randomUUID()
     const told: string[] = []

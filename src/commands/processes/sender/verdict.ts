@@ -97,7 +97,7 @@ const patient = (error: MessageError, waitMs: number, { queuedAt, now }: Tried):
 const mayPass: ReadonlySet<ErrorClass> = new Set(['retry', 'backoff', 'pair_limit'])
 
 /** Meta's error in our words, with the whole of theirs beside it. The same codes as for errors that come by webhook. */
-export function messageErrorOf(answer: ProviderError): MessageError {
+function messageErrorOf(answer: ProviderError): MessageError {
   const { class: kind, title, explanation } = explain(answer.code, answer.status)
   const { code, status, message, details, fbtraceId } = answer
   return {
