@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module'
 import { Command } from 'commander'
+import { giveBackMemory } from './composition/give-back-memory.ts'
 import { createLog } from './composition/log.ts'
 import { ConfigMistakes, readConfig, type Config } from './config.ts'
 import { KeyRefused } from './keys.ts'
@@ -65,6 +66,7 @@ async function serve(config: Config): Promise<void> {
     if (stopping) return
     log.info({ url: recado.url, roles: config.roles, ms: Math.round(performance.now() - started) }, 'ready')
     greet(recado, config)
+    setTimeout(() => void giveBackMemory().catch((error: unknown) => log.debug({ err: error }, 'memory was not given back')), 1_000).unref()
   } catch (error) {
     fail(explain(error))
   }

@@ -35,7 +35,7 @@ import type { Metrics } from './metrics.ts'
 import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
 
-export const version = '0.1.0'
+const version = '0.1.0'
 
 export type HttpDeps = {
   readonly config: Config

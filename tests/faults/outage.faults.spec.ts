@@ -31,11 +31,11 @@ it('answers 503 while PostgreSQL is away, recovers by itself, and has everything
   const acknowledged = new Set<number>()
   const statuses = { during: new Map<number, number>(), slowest: 0 }
   let away = false
-  let pouring = true
+  const pouring = new AbortController()
   let next = 0
 
   const lane = async (): Promise<void> => {
-    while (pouring) {
+    while (!pouring.signal.aborted) {
       const n = next++
       const { body, signature } = deliver(n)
       const wasAway = away
@@ -60,7 +60,7 @@ it('answers 503 while PostgreSQL is away, recovers by itself, and has everything
   postgres = await startEmbeddedPostgres({ dataDir, log: quiet })
   const before = acknowledged.size
   for (let tries = 0; acknowledged.size < before + 50 && tries < 300; tries++) await sleep(100)
-  pouring = false
+  pouring.abort()
   await Promise.all(lanes)
 
   expect([...statuses.during.keys()]).toEqual([503])

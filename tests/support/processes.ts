@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import packageJson from '../../package.json' with { type: 'json' }
 
 /** The started program, as an operator has it: `node src/cli.ts serve` with an environment, a port and a log. */
 export type RunningRecado = {
@@ -63,9 +64,12 @@ export async function runRecado(
   return { code: await program.ended, lines: program.lines }
 }
 
+/** What `npm start` gives to node: tests and benches run the program as users do. */
+const nodeFlags = packageJson.scripts.start.split(' ').filter((word) => word.startsWith('--'))
+
 function launch(command: readonly string[], env: Readonly<Record<string, string>>): Omit<RunningRecado, 'url' | 'port'> {
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, command, { env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...nodeFlags, ...command], { env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => lines.push(line))
   // `close` and not `exit`: then every line has arrived too.

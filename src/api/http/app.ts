@@ -89,15 +89,14 @@ function mountDocs(app: Express, { routes, version, publicUrl }: AppDeps): void 
   })
   // validatorUrl: null keeps the page from asking swagger.io about us; everything it needs is served from here.
   // Loaded when somebody looks: it would take 20 MB of every idle process.
-  let page: Promise<RequestHandler[]> | undefined
+  let page: Promise<RequestHandler> | undefined
   const pages = async (): Promise<RequestHandler[]> => {
     const { serve, setup } = await import('swagger-ui-express')
     return [...serve, setup(undefined, { swaggerUrl: '/openapi.json', customSiteTitle: 'Recado API', swaggerOptions: { validatorUrl: null } })]
   }
-  app.use('/docs', async (req, res, next) => {
-    const router = express.Router()
-    router.use(...(await (page ??= pages())))
-    router(req, res, next)
+  app.use('/docs', (req, res, next) => {
+    page ??= pages().then((handlers) => express.Router().use(...handlers))
+    page.then((router) => router(req, res, next), next)
   })
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { secret } from '../kernel/secret.ts'
 
-export const identityKinds = ['wa_id', 'bsuid'] as const
+const identityKinds = ['wa_id', 'bsuid'] as const
 
 /**
  * A person who writes to a tenant, known by a set of identities and never keyed by phone.

@@ -5,7 +5,7 @@ export const providerStatuses = ['sent', 'delivered', 'read', 'played', 'failed'
 export type ProviderStatus = (typeof providerStatuses)[number]
 
 /** Meta's error, and what Recado makes of it (`code` is stable and documented). */
-export const messageError = z.object({
+const messageError = z.object({
   code: z.string(),
   title: z.string(),
   detail: z.string().optional(),
@@ -14,12 +14,12 @@ export const messageError = z.object({
 })
 export type MessageError = z.infer<typeof messageError>
 
-export const sender = z.object({
+const sender = z.object({
   kind: z.enum(['user', 'api', 'automation', 'campaign', 'bot', 'phone']),
   id: z.string().optional(),
   name: z.string().optional(),
 })
-export const priorities = ['agent', 'automation', 'campaign'] as const
+const priorities = ['agent', 'automation', 'campaign'] as const
 
 /**
  * What happens between one contact and one channel. `content` is the JSON text of `{"<type>": <Meta's object>}`, sealed under the contact's key.

@@ -15,4 +15,3 @@ export const start: Position = positionOf(0)
 export const parsePosition = (text: string): Position | undefined => (/^\d{1,20}$/.test(text) ? positionOf(text) : undefined)
 
 export const later = (a: Position, b: Position): Position => (a < b ? b : a)
-export const earlier = (a: Position, b: Position): Position => (a < b ? a : b)

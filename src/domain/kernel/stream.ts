@@ -11,10 +11,3 @@ export const platformTenant = '00000000-0000-0000-0000-000000000000'
 export const streamName = (ref: StreamRef): string => `${ref.category}-${ref.tenantId}_${ref.id}`
 
 export const streamRef = (category: Category, tenantId: string, id: string): StreamRef => ({ category, tenantId, id })
-
-/** The stream of a name made by `streamName`, or undefined for any other text. */
-export function parseStreamName(name: string): StreamRef | undefined {
-  const match = /^([a-z]+)-([0-9a-f-]{36})_(.+)$/.exec(name)
-  const category = categories.find((known) => known === match?.[1])
-  return match?.[2] !== undefined && match[3] !== undefined && category !== undefined ? { category, tenantId: match[2], id: match[3] } : undefined
-}

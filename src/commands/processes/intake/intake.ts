@@ -10,7 +10,7 @@ import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { IntakeMemory, OutgoingMessage, Remembered } from './memory.ts'
 import type { UnparkDeliveries } from './unpark-deliveries.ts'
 
-export const intakeSubscription = 'intake'
+const intakeSubscription = 'intake'
 
 const types = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'ChannelAdded'] as const
 const leaseMs = 10_000
