@@ -30,10 +30,11 @@ export type Storage = {
 export async function openStorage(config: Config, { log, metrics }: { log: Logger; metrics: Metrics }): Promise<Storage> {
   // Before the database is started for the first time: a database without its key beside it must not get a new one.
   const key = masterKey(config)
-  const embedded = config.database.url === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, log: linesOf(log) }) : undefined
+  let closing = false
+  const embedded =
+    config.database.url === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, log: linesOf(log, () => closing) }) : undefined
   const url = embedded?.url ?? config.database.url ?? ''
   const pools: Pool[] = []
-  let closing = false
   const onError = (error: Error, which: string): void => {
     if (!closing) log.warn({ err: error, pool: which }, 'a database connection broke')
   }
@@ -91,8 +92,12 @@ async function reachable<T>(work: () => Promise<T>, log: Logger): Promise<T> {
 const notYet = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ECONNRESET', 'ETIMEDOUT', 'ENOENT', '57P03'])
 const isUnreachable = (error: unknown): boolean => typeof error === 'object' && error !== null && 'code' in error && notYet.has(String(error.code))
 
-const linesOf = (log: Logger): { info: (text: string) => void; warn: (text: string) => void; error: (text: string) => void } => ({
+/** While we close, the server says of each connection that it is terminated: nobody needs to read that. */
+const linesOf = (
+  log: Logger,
+  closing: () => boolean,
+): { info: (text: string) => void; warn: (text: string) => void; error: (text: string) => void } => ({
   info: (text) => log.info(text),
-  warn: (text) => log.warn(text),
+  warn: (text) => (closing() ? log.debug(text) : log.warn(text)),
   error: (text) => log.error(text),
 })

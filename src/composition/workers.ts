@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
@@ -8,6 +9,7 @@ import { startSender, type Sender } from '../commands/processes/sender/sender.ts
 import { runWaker } from '../commands/processes/waker.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
 import { channel } from '../domain/channel/channel.ts'
+import { explain } from '../domain/conversation/provider-errors.ts'
 import { dueSnoozes } from '../projections/conversations/due-snoozes.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
 import { runProjection } from '../projections/engine/live.ts'
@@ -17,6 +19,9 @@ import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
 
 const hourMs = 3_600_000
+
+const refusesCredentials = (code: string): boolean =>
+  code.startsWith('provider_') && explain(Number(code.slice('provider_'.length))).class === 'credentials'
 
 export type Workers = { readonly done: Promise<unknown>; readonly sender: Sender }
 
@@ -66,6 +71,23 @@ export function startWorkers({
       return { ...account, throughput: state.facts.throughput }
     },
     recipientOf: addressOf,
+    onChannelTrouble({ tenantId, channelId }, { code, title, detail }) {
+      // An outage passes by itself; refused credentials stay until somebody gives new ones, and that is what the channel has to show.
+      if (!refusesCredentials(code)) return
+      const commandId = randomUUID()
+      const context = {
+        tenantId,
+        actor: { kind: 'process', id: 'sender' },
+        commandId,
+        correlationId: commandId,
+        causationId: commandId,
+        at: clock(),
+      } as const
+      const error = { code, title, ...(detail === undefined ? {} : { detail }) }
+      commands
+        .execute(channel, channelId, { type: 'recordFailedCheck', error, credentials: true }, context)
+        .catch((failed: unknown) => log.warn({ err: failed }, 'the trouble of a channel could not be recorded'))
+    },
   })
   const queries = operatorQueries(workerPool)
   const running = [

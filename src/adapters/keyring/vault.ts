@@ -111,6 +111,7 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
       const unknown = subjects.filter((subject) => newest.get(nameOf(tenantId, subject)) === undefined)
       if (unknown.length > 0) await Promise.all(unknown.map((subject) => create(nameOf(tenantId, subject), { tenantId, subject })))
     },
+    has: (tenantId, subject) => tenants.known(tenantId) !== undefined && newest.get(nameOf(tenantId, subject)) !== undefined,
     seal: (context, text) => sealBytes(context, Buffer.from(text)).toString('base64'),
     sealBytes,
     async open(context, sealed) {

@@ -48,6 +48,7 @@ export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore;
       method: 'get',
       path: '/v1/deliveries',
       tag: 'Deliveries',
+      platform: true,
       summary: 'Inbound deliveries, newest first',
       access: 'deliveries:read',
       query: z.object({ ...paging, state: z.enum(deliveryStates).optional() }),
@@ -59,6 +60,7 @@ export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore;
       method: 'get',
       path: '/v1/deliveries/{id}',
       tag: 'Deliveries',
+      platform: true,
       summary: 'One delivery with its raw body',
       access: 'deliveries:read',
       params,
@@ -77,6 +79,7 @@ export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore;
       method: 'post',
       path: '/v1/deliveries/{id}/replay',
       tag: 'Deliveries',
+      platform: true,
       summary: 'Apply a delivery again',
       description:
         'What it did the first time it does not do twice; what failed or was parked gets another chance. With `dry_run` nothing is changed.',

@@ -25,7 +25,7 @@ export function credentialOf(req: Pick<HttpRequest, 'get'>): string | undefined 
  * Order: credential → rate → tenant → scope → is the tenant open for changes.
  */
 export function admit(
-  route: Pick<Route, 'access' | 'method'>,
+  route: Pick<Route, 'access' | 'method' | 'platform'>,
   token: string | undefined,
   tenant: string | undefined,
   authenticate: Authenticate,
@@ -39,7 +39,7 @@ export function admit(
     return { ...principal, tenantId: platformTenant }
   }
   if (route.access === 'authenticated') return principal
-  if (principal.tenantId === platformTenant) throw problem('tenant_required')
+  if (principal.tenantId === platformTenant && route.platform !== true) throw problem('tenant_required')
   if (!covers(principal.scopes, route.access)) throw problem('forbidden', `This needs the scope "${route.access}", which the key does not have.`)
   if (changes(route) && principal.tenantStatus !== 'active') {
     throw problem('tenant_suspended', `The organisation is ${principal.tenantStatus}: it can read, but not change anything.`)
@@ -52,7 +52,6 @@ export const gate =
   (route: Route, authenticate: Authenticate, limits: RateLimits): HttpHandler =>
   async (req: HttpRequest, res: HttpResponse, next: NextFunction): Promise<void> => {
     const ip = req.ip ?? 'unknown'
-    await limits.checkAddress(ip)
     let principal: Principal
     try {
       principal = admit(route, credentialOf(req), req.get('x-tenant'), authenticate)

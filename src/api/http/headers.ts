@@ -18,7 +18,7 @@ export function ifMatch(req: Pick<HttpRequest, 'get'>): number | undefined {
 export function idempotencyKey(req: Pick<HttpRequest, 'get'>): string | undefined {
   const key = req.get('idempotency-key')
   if (key === undefined) return undefined
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw badHeader('Idempotency-Key', 'must be 1 to 255 printable characters without spaces')
+  if (!/^[\x20-\x7e]{1,255}$/.test(key)) throw badHeader('Idempotency-Key', 'must be 1 to 255 printable ASCII characters')
   return key
 }
 

@@ -21,6 +21,8 @@ export type RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B extends 
   readonly summary: string
   readonly description?: string
   readonly access: Access
+  /** The operator may call it without naming a tenant, and then sees what belongs to nobody (deliveries for unknown numbers). */
+  readonly platform?: true
   readonly params?: P
   readonly query?: Q
   readonly body?: B

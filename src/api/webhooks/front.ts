@@ -67,44 +67,36 @@ async function verify(req: IncomingMessage, res: ServerResponse, hook: string | 
 
 async function take(req: IncomingMessage, res: ServerResponse, hook: string | undefined, options: FrontOptions): Promise<void> {
   const started = performance.now()
-  const outcome = await answerDelivery(req, res, hook, options)
-  options.onOutcome?.(outcome, performance.now() - started)
-}
-
-async function answerDelivery(
-  req: IncomingMessage,
-  res: ServerResponse,
-  hook: string | undefined,
-  { appOf, receive, onError }: FrontOptions,
-): Promise<WebhookOutcome> {
+  const said = (outcome: WebhookOutcome): void => options.onOutcome?.(outcome, performance.now() - started)
   const body = await readBody(req)
-  if (body === 'aborted') return 'aborted'
+  if (body === 'aborted') return said('aborted')
   if (body === 'too_large') {
     // The rest of it is not read: the connection is of no more use.
     answer(res, 413, { Connection: 'close' })
-    return 'too_large'
+    return said('too_large')
   }
-  const found = appOf(hook)
+  const found = options.appOf(hook)
   const app = found instanceof Promise ? await found : found
   const signature = req.headers['x-hub-signature-256']
   if (app === undefined || !isSigned(body, Array.isArray(signature) ? undefined : signature, app.keys)) {
     answer(res, 401)
-    return 'unsigned'
+    return said('unsigned')
   }
   const parsed = parseJson(body)
   if (parsed === undefined) {
     answer(res, 400)
-    return 'malformed'
+    return said('malformed')
   }
   try {
-    await receive({ raw: body, parsed: parsed.value, app: app.name, tenantId: app.tenantId })
+    await options.receive({ raw: body, parsed: parsed.value, app: app.name, tenantId: app.tenantId })
   } catch (error) {
-    if (!(error instanceof StoreUnavailable)) onError?.(error)
-    answer(res, 503, { 'Retry-After': String(error instanceof StoreUnavailable ? error.retryAfterSeconds : 5) })
-    return 'unavailable'
+    const known = error instanceof StoreUnavailable
+    if (!known) options.onError?.(error)
+    answer(res, 503, { 'Retry-After': String(known ? error.retryAfterSeconds : 5) })
+    return said('unavailable')
   }
-  answer(res, 200)
-  return 'accepted'
+  answer(res, 200, nothing)
+  return said('accepted')
 }
 
 function parseJson(body: Uint8Array): { value: unknown } | undefined {
@@ -139,7 +131,9 @@ function readBody(req: IncomingMessage): Promise<Buffer | 'too_large' | 'aborted
   })
 }
 
-function answer(res: ServerResponse, status: number, headers: Record<string, string> = {}): void {
-  res.writeHead(status, { 'Content-Length': '0', ...headers })
+const nothing = { 'Content-Length': '0' } as const
+
+function answer(res: ServerResponse, status: number, headers: Readonly<Record<string, string>> = {}): void {
+  res.writeHead(status, headers === nothing ? nothing : { ...nothing, ...headers })
   res.end()
 }

@@ -19,6 +19,8 @@ export class SealBroken extends Error {
 export type Vault = {
   /** Makes sure that the subjects have durable keys (creates the missing ones in one statement) and that `seal` may be called for them. */
   ensure: (tenantId: string, subjects: readonly string[]) => Promise<void>
+  /** Whether `seal` may be called for the subject right now. */
+  has: (tenantId: string, subject: string) => boolean
   /** @throws when `ensure` was not awaited for the subject. */
   seal: (context: SealContext, text: string) => string
   sealBytes: (context: SealContext, bytes: Uint8Array) => Uint8Array

@@ -19,7 +19,10 @@ export type PostgresEventStoreOptions = {
   /** Appends that may wait before callers are sent away (5,000), and what they may weigh (64 MiB). */
   readonly maxQueue?: number
   readonly maxQueueBytes?: number
-  /** How much of the tail is kept in memory while there are subscribers (20,000 events, 32 MiB). */
+  /**
+   * How much of the tail is kept in memory while there are subscribers (2,000 events, 16 MiB): a few tenths of a second under full load.
+   * With 20,000 the events lived long enough to be moved to the old generation, and webhooks were acknowledged at 7.0 k/s instead of 8.7 k/s.
+   */
   readonly tail?: { readonly events: number; readonly bytes: number }
   /** Time of the events, for tests; the database's own clock otherwise. */
   readonly clock?: Clock
@@ -35,7 +38,7 @@ export function createPostgresEventStore({
   lanes = 2,
   maxQueue = 5_000,
   maxQueueBytes = 64 * mebibyte,
-  tail: tailLimits = { events: 20_000, bytes: 32 * mebibyte },
+  tail: tailLimits = { events: 2_000, bytes: 16 * mebibyte },
   clock,
   onBatch = () => undefined,
 }: PostgresEventStoreOptions): EventStore {

@@ -7,7 +7,7 @@ import type { Position } from '../../../domain/kernel/position.ts'
 import { platformTenant, streamRef } from '../../../domain/kernel/stream.ts'
 import type { Vault } from '../../../domain/kernel/vault.ts'
 import { openDelivery } from '../../deliveries/open-delivery.ts'
-import { storeDelivery } from '../../deliveries/receive-delivery.ts'
+import { deliveryId as deliveryIdOf, storeDelivery } from '../../deliveries/receive-delivery.ts'
 import { routeDelivery, type Routes } from '../../deliveries/route-delivery.ts'
 import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { IntakeMemory, ParkedDelivery } from './memory.ts'
@@ -66,12 +66,12 @@ export function createUnparkDeliveries({
     let expected = events.length
     for (const part of routeDelivery(opened.value, routes)) {
       if (part.tenantId === platformTenant || routedTo.has(part.tenantId)) continue
-      const id = await storeDelivery({ store, vault, clock }, { part, raw: opened.raw, sha256, app })
+      await storeDelivery({ store, vault, clock }, { part, raw: opened.raw, sha256, app })
       const routed: NewEvent = {
         id: eventId(`${delivery.id} routed ${part.tenantId}`, stream, 0),
         type: 'DeliveryRouted',
         schemaVersion: 1,
-        data: { tenantId: part.tenantId, deliveryId: id },
+        data: { tenantId: part.tenantId, deliveryId: deliveryIdOf(sha256) },
         meta: { occurredAt: clock().toISOString(), correlationId: stream.id, causationId: delivery.id, actor: { kind: 'process', id: 'intake' } },
       }
       await store.append({ stream, expected: expected++, events: [routed] })
