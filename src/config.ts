@@ -194,6 +194,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const production = present['NODE_ENV'] === 'production'
   const parsed = environment.safeParse(present)
   const mistakes = parsed.success ? [] : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
+  if (production && present['RECADO_DEMO'] === '1')
+    mistakes.push('RECADO_DEMO cannot be 1 in production: everybody who reaches the simulator could write to every tenant as its customers')
   if (production && present['RECADO_MASTER_KEY'] === undefined)
     mistakes.push('RECADO_MASTER_KEY is required in production: 32 random bytes as base64, for example from `openssl rand -base64 32`')
   if (!parsed.success || mistakes.length > 0) throw new ConfigMistakes([...new Set(mistakes)])

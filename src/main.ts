@@ -53,7 +53,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     cleanUp.push(storage.close)
     const cloudApi = createCloudApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
     cleanUp.push(cloudApi.close)
-    const useCases = createUseCases({ storage, cloudApi, clock, onFailed: failed })
+    const useCases = createUseCases({ storage, cloudApi, clock, onFailed: failed, trusting: !config.production })
     cleanUp.push(useCases.directory.close)
     const applied = createAppliedPositions({ projections, pool: storage.workerPool, store: storage.store })
     const workers = config.roles.includes('worker')

@@ -26,11 +26,14 @@ export function createUseCases({
   cloudApi,
   clock,
   onFailed,
+  trusting,
 }: {
   storage: Storage
   cloudApi: CloudApi
   clock: Clock
   onFailed: (error: unknown) => void
+  /** See `createAddChannel`. */
+  trusting: boolean
 }) {
   const { store, vault, workerPool } = storage
   const commands: Commands = createCommands({ store, vault })
@@ -57,7 +60,7 @@ export function createUseCases({
     governTenant: createGovernTenant({ commands, directory, removeChannel }),
     issueApiKey: createIssueApiKey({ commands, vault, directory }),
     revokeApiKey: createRevokeApiKey({ commands, directory }),
-    addChannel: createAddChannel(channels),
+    addChannel: createAddChannel({ ...channels, trusting }),
     changeChannel: createChangeChannel(channels),
     disconnectChannel: createDisconnectChannel(channels),
     removeChannel,

@@ -39,6 +39,11 @@ export const problemCodes = {
 
   // Channels
   number_taken: [409, 'The number is connected elsewhere', 'Another channel of this installation holds this phone number id. Remove it there first.'],
+  verification_required: [
+    403,
+    'The number has to be verified',
+    'Only the platform operator may connect a number without asking the provider. Leave `verify` out, or ask the operator.',
+  ],
   channel_removed: [409, 'The channel was removed', 'A removed channel cannot be changed. Add the number again.'],
   credentials_refused: [
     422,

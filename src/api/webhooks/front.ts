@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { KeyObject } from 'node:crypto'
+import { hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { ReceiveDelivery } from '../../commands/deliveries/receive-delivery.ts'
 import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
@@ -30,6 +30,7 @@ export type FrontOptions = {
 /** Meta sends at most 3 MB. */
 const maxBytes = 3 * 1024 * 1024
 const maxDepth = 128
+const discardMs = 5_000
 const path = /^\/(?:webhooks\/meta(?:\/([A-Za-z0-9_-]{1,128}))?|api\/whatsapp\/webhook)\/?$/
 
 /**
@@ -59,11 +60,16 @@ async function verify(req: IncomingMessage, res: ServerResponse, hook: string | 
   const query = new URL(req.url ?? '', 'http://localhost').searchParams
   const challenge = query.get('hub.challenge')
   const known =
-    app !== undefined && app.verifyToken !== '' && query.get('hub.mode') === 'subscribe' && query.get('hub.verify_token') === app.verifyToken
+    app !== undefined &&
+    app.verifyToken !== '' &&
+    query.get('hub.mode') === 'subscribe' &&
+    sameText(query.get('hub.verify_token') ?? '', app.verifyToken)
   if (!known || challenge === null) return answer(res, 403)
   res.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' })
   res.end(challenge)
 }
+
+const sameText = (given: string, wanted: string): boolean => timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'))
 
 async function take(req: IncomingMessage, res: ServerResponse, hook: string | undefined, options: FrontOptions): Promise<void> {
   const started = performance.now()
@@ -71,8 +77,8 @@ async function take(req: IncomingMessage, res: ServerResponse, hook: string | un
   const body = await readBody(req)
   if (body === 'aborted') return said('aborted')
   if (body === 'too_large') {
-    // The rest of it is not read: the connection is of no more use.
     answer(res, 413, { Connection: 'close' })
+    discard(req)
     return said('too_large')
   }
   const found = options.appOf(hook)
@@ -106,6 +112,17 @@ function parseJson(body: Uint8Array): { value: unknown } | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * Reads on and throws away, for a while: closed with bytes unread, a connection is reset, and the 413 may be lost with it.
+ * After that it is cut off, whatever is still to come.
+ */
+function discard(req: IncomingMessage): void {
+  const timer = setTimeout(() => req.destroy(), discardMs)
+  req.once('close', () => clearTimeout(timer))
+  req.removeAllListeners('data')
+  req.resume()
 }
 
 function readBody(req: IncomingMessage): Promise<Buffer | 'too_large' | 'aborted'> {

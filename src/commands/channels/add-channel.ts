@@ -11,13 +11,17 @@ import { verifyNumber, type Unverified } from './verify-number.ts'
 
 export type NewChannel = { name: string; phoneNumberId: string; wabaId: string; accessToken: string; appSecret?: string | undefined; verify: boolean }
 export type ChannelDone = { readonly position: Position; readonly version: number; readonly channelId: string; readonly channel: Channel }
-export type AddChannel = (input: NewChannel, context: CommandContext) => Promise<ChannelDone | { readonly refused: 'number_taken' } | Unverified>
+export type AddChannel = (
+  input: NewChannel,
+  context: CommandContext,
+) => Promise<ChannelDone | { readonly refused: 'number_taken' | 'verification_required' } | Unverified>
 
 /** Connects a number to the tenant of the context: asks the provider, then claims the number in the installation, then adds the channel. */
 export function createAddChannel({
   commands,
   cloudApi,
   directory,
+  trusting = true,
 }: {
   commands: Commands
   cloudApi: CloudApi
@@ -25,11 +29,17 @@ export function createAddChannel({
     waitFor: (position: Position) => Promise<void>
     channelOfNumber: (phoneNumberId: string) => { readonly channelId: string } | undefined
   }
+  /**
+   * Whether a tenant may connect a number without proving that it is its own. In earnest only the operator may: what the installation's own Meta app
+   * delivers for a number, also what was parked for it, goes to whoever connected it.
+   */
+  trusting?: boolean
 }): AddChannel {
   const abandon: Abandon = async ({ holderId }, context) => 'position' in (await commands.execute(channel, holderId, { type: 'abandon' }, context))
 
   return async ({ verify, ...facts }, context) => {
     const { phoneNumberId, wabaId, accessToken } = facts
+    if (!verify && !trusting && context.actor.kind !== 'operator') return { refused: 'verification_required' }
     const channelId = derivedId('channel', context.tenantId, context.commandId)
     // Spares the provider a call; what decides is the claim below.
     const holder = directory.channelOfNumber(phoneNumberId)

@@ -83,19 +83,25 @@ export function createAppliedPositions({
     for (const { name, position } of rows) moved(name, positionOf(position))
   }
 
+  let polling: NodeJS.Timeout | undefined
+
+  /** One question to the database for all who wait, however many: whoever asks for a position far ahead must not be able to keep the pool busy. */
   async function waitFor(names: readonly string[], position: Position, timeoutMs: number): Promise<boolean> {
     if (reached(names, position)) return true
     return new Promise((resolve) => {
-      const waiter: Waiter = { names, position, done: () => finish(true) }
-      const polling = setInterval(() => void ask().catch(() => undefined), pollMs)
-      const timeout = setTimeout(() => finish(false), timeoutMs)
       const finish = (answer: boolean): void => {
-        clearInterval(polling)
         clearTimeout(timeout)
         waiters.delete(waiter)
+        if (waiters.size === 0) {
+          clearInterval(polling)
+          polling = undefined
+        }
         resolve(answer)
       }
+      const waiter: Waiter = { names, position, done: () => finish(true) }
+      const timeout = setTimeout(() => finish(false), timeoutMs)
       waiters.add(waiter)
+      polling ??= setInterval(() => void ask().catch(() => undefined), pollMs)
     })
   }
 
