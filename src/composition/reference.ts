@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { renderErrorsReference } from '../api/http/errors-reference.ts'
 import { renderConfigReference, renderEnvExample } from '../config-reference.ts'
 import { eventsOf } from '../domain/catalogue.ts'
 import { latestSchemaVersion } from '../domain/kernel/upcast.ts'
@@ -12,6 +13,7 @@ export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/reference/events.md', renderEvents()],
     ['docs/reference/configuration.md', renderConfigReference()],
+    ['docs/reference/errors.md', renderErrorsReference()],
     ['.env.example', renderEnvExample()],
   ])
 }

@@ -13,7 +13,7 @@ export const renderTenant = ({ id, name, slug, plan, status, locale, settings, c
   locale,
   settings,
   version,
-  plan: plan as TenantBody['plan'],
+  plan,
   status: status as TenantBody['status'],
   created_at: createdAt.toISOString(),
   updated_at: updatedAt.toISOString(),

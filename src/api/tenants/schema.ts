@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { plans } from '../../domain/tenant/events.ts'
 import type { Json } from '../../domain/tenant/state.ts'
 import { line, time } from '../http/fields.ts'
 import { isScope } from '../http/scopes.ts'
@@ -9,7 +8,7 @@ export const tenantSchema = z
     id: z.string(),
     name: z.string(),
     slug: z.string(),
-    plan: z.enum(plans),
+    plan: z.string(),
     status: z.enum(['active', 'suspended', 'closed']),
     locale: z.string(),
     settings: z.record(z.string(), z.unknown()),
@@ -22,8 +21,10 @@ export const tenantSchema = z
 /** A DNS label: slugs may become host names. */
 const slug = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'must be 1 to 63 of a-z, 0-9 and -, not starting or ending with -')
 const name = line(200)
-const locale = z.string().regex(/^[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?$/, 'must be a language tag such as es or pt-BR')
-const plan = z.enum(plans)
+/** A tag of BCP 47; written with `_`, as Meta does, it passes too. */
+const locale = z.string().max(35).refine(isLanguageTag, 'must be a language tag such as es, pt-BR or zh-Hans-CN')
+/** The operator names its plans as it sells them; one that nothing is known about has the limits of `standard`. */
+const plan = z.string().regex(/^[a-z0-9_-]{1,40}$/, 'must be 1 to 40 of a-z, 0-9, _ and -')
 
 const mostSettings = 16_384
 const settings = z
@@ -44,13 +45,22 @@ export const tenantPatch = z.strictObject({ name: name.optional(), plan: plan.op
 export const ownTenantPatch = tenantPatch.omit({ plan: true })
 export const reasonBody = z.strictObject({ reason: line(500).optional() })
 
+function isLanguageTag(tag: string): boolean {
+  if (!/^[A-Za-z]{2,3}(?:[-_]|$)/.test(tag)) return false
+  try {
+    return Intl.getCanonicalLocales(tag.replaceAll('_', '-')).length === 1
+  } catch {
+    return false
+  }
+}
+
 const granted = z.string().refine((text) => text === '*' || isScope(text), 'is not a scope')
 export const newApiKey = z.strictObject({
-  name: line(100),
+  name: line(100).default('API key'),
   scopes: z
     .array(granted)
     .min(1)
-    .max(50)
+    .max(100)
     .transform((all) => [...new Set(all)].sort((a, b) => (a < b ? -1 : 1))),
 })
 export const apiKeySchema = z

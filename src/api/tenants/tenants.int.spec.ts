@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTenantCreation } from '../../commands/tenants/create-tenant.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
+import { scopes } from '../http/scopes.ts'
 import { operatorKey, startOffice, type Office } from '../../../tests/support/office.ts'
 
 let office: Office
@@ -133,6 +134,17 @@ describe('organisations', () => {
     expect(json).toMatchObject({ status: 422, errors: [{ path: 'body.plan', code: 'unrecognized_key' }] })
   })
 
+  it('have a plan of any name and a locale of any language, and nothing else there', async () => {
+    const wish = () => ({ name: 'Any', slug: `any-${randomUUID().slice(0, 8)}` })
+    const made = await office.call(operatorKey, 'POST', '/v1/tenants', { ...wish(), plan: 'pro_2026', locale: 'es-419' })
+    expect(made.json).toMatchObject({ tenant: { plan: 'pro_2026', locale: 'es-419' } })
+    const changed = await office.call(operatorKey, 'PATCH', `/v1/tenants/${made.said('tenant', 'id')}`, { plan: 'gold', locale: 'zh-Hans-CN' })
+    expect(changed.json).toMatchObject({ plan: 'gold', locale: 'zh-Hans-CN' })
+    for (const odd of [{ plan: 'Gold Plan' }, { plan: '' }, { locale: 'english please' }, { locale: 'es-' }, { locale: 'es-es-es' }]) {
+      expect((await office.call(operatorKey, 'POST', '/v1/tenants', { ...wish(), ...odd })).json).toMatchObject({ status: 422 })
+    }
+  })
+
   it('when suspended can read and not change, for the operator acting in them too, until they are resumed', async () => {
     const { id, key, slug } = await office.tenant()
     expect((await office.call(operatorKey, 'POST', `/v1/tenants/${id}/suspend`, { reason: 'unpaid' })).json).toMatchObject({ status: 'suspended' })
@@ -196,6 +208,14 @@ describe('API keys', () => {
     expect((await office.call(small, 'GET', '/v1/tenant')).json).toMatchObject({ status: 403, code: 'forbidden' })
     expect((await office.call(small, 'POST', '/v1/api-keys', { name: 'More', scopes: ['*'] })).json).toMatchObject({ code: 'scope_exceeded' })
     expect((await office.call(key, 'POST', '/v1/api-keys', { name: 'Odd', scopes: ['everything'] })).json).toMatchObject({ status: 422 })
+  })
+
+  it('need no name, and may hold the scopes of every resource of the contract', async () => {
+    const { key } = await office.tenant()
+    const issued = await office.call(key, 'POST', '/v1/api-keys', { scopes: ['audit:read', 'messages:write'] })
+    expect(issued.json).toMatchObject({ name: 'API key', scopes: ['audit:read', 'messages:write'] })
+    const all = Object.keys(scopes)
+    expect((await office.call(key, 'POST', '/v1/api-keys', { scopes: all })).json).toMatchObject({ scopes: all.toSorted() })
   })
 
   it('are listed without their secrets, and refused once revoked', async () => {

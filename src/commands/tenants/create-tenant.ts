@@ -3,14 +3,14 @@ import { derivedId } from '../../domain/kernel/ids.ts'
 import { later, type Position } from '../../domain/kernel/position.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'
 import { tenant as aggregate } from '../../domain/tenant/tenant.ts'
-import type { Plan, Tenant } from '../../domain/tenant/state.ts'
+import type { Tenant } from '../../domain/tenant/state.ts'
 import { user } from '../../domain/user/user.ts'
 import { takeClaim, type Abandon } from '../claims/take.ts'
 import type { Commands } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
 import { secretKey } from './secret-key.ts'
 
-export type NewTenant = { name: string; slug: string; plan: Plan; locale: string; admin?: { name: string; email: string } | undefined }
+export type NewTenant = { name: string; slug: string; plan: string; locale: string; admin?: { name: string; email: string } | undefined }
 export type Created =
   | {
       readonly position: Position

@@ -1,14 +1,12 @@
 import { z } from 'zod'
 
-export const plans = ['free', 'standard', 'enterprise'] as const
-
 /** An organisation and the API keys that act for it. Keys are stored as SHA-256 of a 256-bit random secret: there is nothing to brute-force. */
 export const tenantEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('TenantCreated'), name: z.string(), slug: z.string(), plan: z.enum(plans), locale: z.string() }),
+  z.object({ type: z.literal('TenantCreated'), name: z.string(), slug: z.string(), plan: z.string(), locale: z.string() }),
   z.object({
     type: z.literal('TenantChanged'),
     name: z.string().optional(),
-    plan: z.enum(plans).optional(),
+    plan: z.string().optional(),
     locale: z.string().optional(),
     settings: z.record(z.string(), z.json()).optional(),
   }),

@@ -1,6 +1,5 @@
-import type { plans, TenantEvent } from './events.ts'
+import type { TenantEvent } from './events.ts'
 
-export type Plan = (typeof plans)[number]
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 export type ApiKey = { readonly hash: string; readonly name: string; readonly scopes: readonly string[]; readonly revoked: boolean }
 
@@ -9,7 +8,7 @@ export type Tenant = {
   readonly status: 'none' | 'active' | 'suspended' | 'closed' | 'abandoned'
   readonly name: string
   readonly slug: string
-  readonly plan: Plan
+  readonly plan: string
   readonly locale: string
   readonly settings: Readonly<Record<string, Json>>
   readonly keys: ReadonlyMap<string, ApiKey>

@@ -2,14 +2,14 @@ import type { Aggregate } from '../kernel/aggregate.ts'
 import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import type { TenantEvent } from './events.ts'
 import { issueKey, revokeKey, type IssueKey, type RevokeKey } from './keys.ts'
-import { evolve, initial, type Json, type Plan, type Tenant } from './state.ts'
+import { evolve, initial, type Json, type Tenant } from './state.ts'
 
-export type CreateTenant = { readonly type: 'create'; readonly name: string; readonly slug: string; readonly plan: Plan; readonly locale: string }
+export type CreateTenant = { readonly type: 'create'; readonly name: string; readonly slug: string; readonly plan: string; readonly locale: string }
 /** `settings` are merged into the present ones; null takes one away. */
 export type ChangeTenant = {
   readonly type: 'change'
   readonly name?: string | undefined
-  readonly plan?: Plan | undefined
+  readonly plan?: string | undefined
   readonly locale?: string | undefined
   readonly settings?: Readonly<Record<string, Json>> | undefined
 }
