@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { fromOwnPage } from './pages.ts'
 
 const asked = (headers: Record<string, string>, remoteAddress: string | undefined = '127.0.0.1') =>
-  fromOwnPage({ get: ((name: string) => ({ host: 'localhost:8080', ...headers })[name]) as never, socket: { remoteAddress } })
+  fromOwnPage({ headers: { host: 'localhost:8080', ...headers }, socket: { remoteAddress } })
 
 describe("the demo's key", () => {
   it('is given to the page that this machine opened', () => {
@@ -14,11 +14,18 @@ describe("the demo's key", () => {
     expect(asked({}, '192.168.1.20')).toBe(false)
   })
   it('is not given through a proxy, behind which anybody may stand', () => {
-    expect(asked({ 'x-forwarded-for': '203.0.113.7' })).toBe(false)
+    for (const header of ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via', 'forwarded']) {
+      expect({ header, given: asked({ [header]: '' }) }).toEqual({ header, given: false })
+    }
   })
   it("is not given to another site's page", () => {
     expect(asked({ 'sec-fetch-site': 'cross-site' })).toBe(false)
     expect(asked({ 'sec-fetch-site': 'same-site' })).toBe(false)
+    for (const foreign of ['https://inbox.example', 'https://localhost.example/', 'null']) {
+      expect(asked({ origin: foreign })).toBe(false)
+      expect(asked({ referer: foreign })).toBe(false)
+    }
+    expect(asked({ origin: 'http://localhost:8080', referer: 'http://localhost:8080/' })).toBe(true)
   })
   it('is not given under a foreign name that leads to this machine', () => {
     expect(asked({ host: 'rebound.example:8080' })).toBe(false)

@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import express, { type Express, type Request } from 'express'
+import express, { type Express } from 'express'
 
 /** What the page needs to sign itself in where a newcomer tries Recado on the own machine. */
 export type DemoSession = { readonly apiKey: string; readonly tenantName: string; readonly phoneUrl: string }
@@ -30,17 +31,22 @@ export function mountPages(app: Express, options: { demo?: () => DemoSession | u
 const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
 const loopbackAddress = /^(::1|(::ffff:)?127(\.\d{1,3}){3})$/
 
+/** What a proxy says of whom it speaks for. Any of them, even an empty one, means that somebody stands in between. */
+const proxied = /^(via|forwarded|x-real-ip|x-forwarded-.+)$/
+
 /**
  * Asked over the loopback interface, without a proxy in between, under a loopback name (a foreign name that resolves to 127.0.0.1 is an attack), and not by
- * another site's page.
+ * another site's page. A proxy that adds no header at all and rewrites `Host` is still taken for the machine's own browser: nothing in the request tells the two apart.
  */
-export function fromOwnPage(req: Pick<Request, 'get'> & { socket: { remoteAddress?: string | undefined } }): boolean {
-  const site = req.get('sec-fetch-site')
+export function fromOwnPage({ headers, socket }: { headers: IncomingMessage['headers']; socket: { remoteAddress?: string | undefined } }): boolean {
+  const site = headers['sec-fetch-site']
   return (
-    loopbackAddress.test(req.socket.remoteAddress ?? '') &&
-    req.get('x-forwarded-for') === undefined &&
-    req.get('forwarded') === undefined &&
-    loopbackHost.test(req.get('host') ?? '') &&
+    loopbackAddress.test(socket.remoteAddress ?? '') &&
+    !Object.keys(headers).some((name) => proxied.test(name)) &&
+    loopbackHost.test(headers.host ?? '') &&
+    [headers.origin, headers.referer].every((from) => from === undefined || ofLoopback(from)) &&
     (site === undefined || site === 'same-origin' || site === 'none')
   )
 }
+
+const ofLoopback = (address: string): boolean => loopbackHost.test(URL.parse(address)?.host ?? '')
