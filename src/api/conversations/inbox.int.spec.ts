@@ -119,8 +119,39 @@ describe('answering', () => {
       )
       expect(json['reply_to']).toEqual({ id: messageId, provider_id: providerId })
     }
-    const unknown = await desk.call(tenant.key, 'POST', path, { text: 'C', context: { message_id: 'nothing' } })
-    expect(unknown).toMatchObject({ status: 422, json: { errors: [{ path: 'body.context.message_id' }] } })
+    for (const nothing of ['nothing', 'wamid.\u0000', '\u0000']) {
+      const unknown = await desk.call(tenant.key, 'POST', path, { text: 'C', context: { message_id: nothing } })
+      expect(unknown).toMatchObject({ status: 422, json: { errors: [{ path: 'body.context.message_id' }] } })
+    }
+  })
+
+  it('answers a message whose provider id does not look like one of Meta', async () => {
+    const tenant = await desk.tenant()
+    const first = await desk.customerWrites(tenant, '34600111222', 'Hola')
+    const path = `/v1/conversations/${first.conversationId}/messages`
+    const ours = await desk.call(tenant.key, 'POST', path, { text: 'Hola' })
+    const messageId = String(ours.json['id'])
+    await desk.provider(tenant.tenantId, first.conversationId, { type: 'recordAttempt', messageId, attempt: 1 })
+    const accepted = await desk.provider(tenant.tenantId, first.conversationId, {
+      type: 'recordAccepted',
+      messageId,
+      attempt: 1,
+      providerId: `gBEGkYiEB1VX ${messageId}`,
+    })
+    if (!('position' in accepted)) throw new Error('it is accepted')
+    await desk.applied.waitFor(['messages'], accepted.position, 5000)
+    const answer = await desk.call(tenant.key, 'POST', path, { text: '¿Sigue ahí?', context: { message_id: `gBEGkYiEB1VX ${messageId}` } })
+    expect(answer.status).toBe(202)
+  })
+
+  it("takes Meta's whole body in a conversation, and refuses what no text can hold", async () => {
+    const tenant = await desk.tenant()
+    const { conversationId } = await desk.customerWrites(tenant, '34600111222', 'Hola')
+    const body = { messaging_product: 'whatsapp', recipient_type: 'individual', to: '34600111222', biz_opaque_callback_data: 'x', type: 'text' }
+    const path = `/v1/conversations/${conversationId}/messages`
+    expect((await desk.call(tenant.key, 'POST', path, { ...body, text: { body: 'Hola' } })).status).toBe(202)
+    const broken = await desk.call(tenant.key, 'POST', '/v1/messages', { channel_id: '\u0000', to: '34600111222', text: 'Hola' })
+    expect(broken).toMatchObject({ status: 422, json: { errors: [{ path: 'body.channel_id' }] } })
   })
 
   it('is refused outside the 24-hour window', async () => {
@@ -144,7 +175,7 @@ describe('answering', () => {
     [{ text: '' }, 'body.text.body'],
     [{ type: 'text', text: { body: 'x'.repeat(4097) } }, 'body.text.body'],
     [{ type: 'image', image: { link: 'javascript:alert(1)' } }, 'body.image.link'],
-    [{ type: 'text', text: { body: 'x' }, to: '34600' }, 'body.to'],
+    [{ type: 'text', text: { body: 'x' }, from: '34600' }, 'body.from'],
     [{ type: 'hologram' }, 'body.type'],
     [[], 'body'],
   ])('with a body that is wrong says where: %j', async (body, path) => {
@@ -247,6 +278,49 @@ describe('lists and threads', () => {
     expect(await words(`limit=2&before=${written[3]?.messageId}`)).toEqual(['2', '1'])
     expect(await words(`limit=2&after=${written[1]?.messageId}`)).toEqual(['3', '2'])
     expect((await desk.call(tenant.key, 'GET', `${path}?before=${randomUUID()}`)).status).toBe(422)
+    expect((await desk.call(tenant.key, 'GET', `${path}?cursor=${randomUUID()}`)).status).toBe(422)
+  })
+
+  it.each([
+    ['back', '', ['4', '3', '2', '1', '0']],
+    ['forward', 'after', ['2', '1', '4', '3']],
+  ])('of messages are walked %s with next_cursor as cursor, as every other list', async (_way, end, expected) => {
+    const tenant = await desk.tenant()
+    const written = []
+    for (let n = 0; n < 5; n++) written.push(await desk.customerWrites(tenant, '34600111222', String(n)))
+    await desk.applied.waitFor(['messages', 'conversations'], written[4]?.position as never, 5000)
+    const path = `/v1/conversations/${written[0]?.conversationId}/messages?limit=2${end === '' ? '' : `&after=${written[0]?.messageId}`}`
+    const seen: string[] = []
+    for (let cursor = ''; ;) {
+      const { json } = await desk.call(tenant.key, 'GET', `${path}${cursor}`)
+      seen.push(...(json['data'] as { content: { text: { body: string } } }[]).map((one) => one.content.text.body))
+      if (json['next_cursor'] === null || seen.length > 5) break
+      cursor = `&cursor=${json['next_cursor'] as string}`
+    }
+    expect(seen).toEqual(expected)
+  })
+
+  it('refuse what cannot be asked yet instead of answering something else', async () => {
+    const tenant = await desk.tenant()
+    const { conversationId, position } = await desk.customerWrites(tenant, '34600111222', 'Hola')
+    await desk.applied.waitFor(['messages', 'conversations'], position, 5000)
+    const one = `/v1/conversations/${conversationId}`
+    for (const [path, parameter] of [
+      ['/v1/conversations?q=Hola', 'q'],
+      [`${one}?as_of=1`, 'as_of'],
+      [`${one}/messages?as_of=1`, 'as_of'],
+      ['/v1/events?reveal=true', 'reveal'],
+    ] as const) {
+      expect(await desk.call(tenant.key, 'GET', path)).toMatchObject({
+        status: 422,
+        json: { code: 'invalid_request', errors: [{ path: `query.${parameter}`, code: 'not_supported' }] },
+      })
+    }
+    for (const filter of ['assignee=me', 'team=x', 'label=vip']) {
+      expect((await desk.call(tenant.key, 'GET', `/v1/conversations?${filter}`)).json).toEqual({ data: [], next_cursor: null })
+    }
+    expect((await desk.call(tenant.key, 'GET', '/v1/conversations?assignee=&whatever=1')).json['data']).toHaveLength(1)
+    expect((await desk.call(tenant.key, 'GET', '/v1/events?reveal=false')).status).toBe(200)
   })
 
   it('can be narrowed to unread ones and to a channel', async () => {
@@ -283,6 +357,7 @@ describe('the timeline and the log', () => {
       next_cursor: null,
     })
     expect((await desk.call(tenant.key, 'GET', `${path}?limit=1&cursor=1`)).json).toMatchObject({ data: [{ version: 2 }], next_cursor: '2' })
+    expect((await desk.call(tenant.key, 'GET', `${path}?cursor=3000000000`)).status).toBe(422)
     desk.scopesOf.set(tenant.tenantId, ['conversations:read'])
     const narrow = await desk.call(tenant.key, 'GET', path)
     expect(narrow.text).not.toContain('Hola')
@@ -309,6 +384,9 @@ describe('the timeline and the log', () => {
     }
     expect(new Set(seen).size).toBe(seen.length)
     expect(seen).toHaveLength((await types('limit=200')).length)
+    const added = await desk.call(tenant.key, 'GET', '/v1/events?type=ChannelAdded')
+    expect(added.json).toMatchObject({ data: [{ data: { name: 'Ventas', access_token: null } }] })
+    expect((await desk.call(tenant.key, 'GET', '/v1/events?type=%01&stream=conversation-%01&after=99999999999999999999')).status).toBe(200)
   })
 })
 

@@ -9,13 +9,13 @@ export const renderConversations = (tenantId: string, rows: readonly Conversatio
 
 export async function renderConversation(tenantId: string, row: ConversationView, open: Opener): Promise<ConversationBody> {
   const person = { id: row.contactId, name: row.contactName, nameEventId: row.contactNameEventId, identities: row.contactIdentities ?? [] }
-  const [{ bsuid: _notShownHere, ...contact }, last] = await Promise.all([openPerson(tenantId, person, open), lastMessage(tenantId, row, open)])
+  const [{ bsuid: _notShownHere, ...known }, last] = await Promise.all([openPerson(tenantId, person, open), lastMessage(tenantId, row, open)])
   return {
     id: row.id,
     channel_id: row.channelId,
     // The only kind of channel there is (domain/channel/events.ts); one of another kind brings its column.
     channel_kind: 'business',
-    contact: { id: row.contactId, ...contact },
+    contact: { id: row.contactId, ...known, name: known.name ?? (known.erased === true ? 'Erased contact' : (known.phone ?? 'Unknown')) },
     status: row.status as ConversationBody['status'],
     // Nobody is assigned and no bot answers yet: every conversation waits for whoever takes it.
     owner: 'queue',

@@ -7,6 +7,7 @@ import { flag, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { listed } from '../messages/listed.ts'
+import { notSupported, refuseAsOf } from '../messages/not-supported.ts'
 import type { Opener } from '../messages/opening.ts'
 import { done } from '../messages/refusals.ts'
 import { renderConversation, renderConversations } from './render.ts'
@@ -15,6 +16,9 @@ import { conversation, conversationStatuses } from './schema.ts'
 const params = z.object({ id: z.string().min(1).max(100) })
 const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
 const momentDoc = { type: 'string', format: 'date-time' } as const
+/** Nobody is assigned and nothing is labelled yet: whatever value is asked for, no conversation has it. */
+const noneYet = z.string().max(200).optional().meta({ description: 'No conversation has one yet' })
+const given = (value: string | undefined): boolean => value !== undefined && value !== ''
 const changed = { 200: { description: 'Done, or already so', schema: z.object({ id: z.string() }) } }
 
 /** The inbox: lists, one conversation, and what people do with it besides writing. */
@@ -32,13 +36,20 @@ export function conversationRoutes({ reader, open, inbox }: { reader: TenantQuer
         channel: z.string().max(100).optional(),
         unread: flag.optional(),
         updated_since: moment.optional().meta(momentDoc),
+        assignee: noneYet,
+        team: noneYet,
+        label: noneYet,
+        q: z.string().max(500).optional().meta({ description: 'Not supported yet: refused' }),
       }),
       responses: { 200: { description: 'A page of the inbox', schema: pageOf(conversation) } },
       reads: ['conversations', 'contacts'],
-      handle: async ({ tenantId, query: { channel, updated_since: updatedSince, ...query } }) =>
-        listed(listConversations(reader, tenantId, { ...query, channelId: channel, updatedSince }), (rows) =>
+      async handle({ tenantId, query: { channel, updated_since: updatedSince, assignee, team, label, q, ...query } }) {
+        if (given(q)) throw notSupported('q', 'conversations cannot be searched by words')
+        if ([assignee, team, label].some(given)) return ok({ data: [], next_cursor: null })
+        return listed(listConversations(reader, tenantId, { ...query, channelId: channel, updatedSince }), (rows) =>
           renderConversations(tenantId, rows, open),
-        ),
+        )
+      },
     }),
     route({
       method: 'get',
@@ -47,9 +58,11 @@ export function conversationRoutes({ reader, open, inbox }: { reader: TenantQuer
       summary: 'One conversation',
       access: 'conversations:read',
       params,
+      query: z.object({ as_of: z.string().max(100).optional().meta({ description: 'Not supported yet: refused' }) }),
       responses: { 200: { description: 'The conversation', schema: conversation } },
       reads: ['conversations', 'contacts'],
-      async handle({ tenantId, params: { id } }) {
+      async handle({ tenantId, params: { id }, query }) {
+        refuseAsOf(query.as_of)
         const row = await getConversation(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')
         return ok(await renderConversation(tenantId, row, open), { version: row.version })

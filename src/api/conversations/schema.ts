@@ -10,7 +10,7 @@ export const conversation = z
     channel_kind: z.enum(['business', 'lite']),
     contact: z.object({
       id: z.string(),
-      name: z.string().optional(),
+      name: z.string().meta({ description: 'The profile name; else the phone, `Unknown` or `Erased contact`' }),
       phone: z.string().optional(),
       wa_id: z.string().optional(),
       avatar_url: z.string().optional(),

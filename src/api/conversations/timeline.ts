@@ -19,6 +19,9 @@ const entry = event
   .extend({ summary: z.string().meta({ description: 'The event in a sentence' }) })
   .meta({ id: 'TimelineEntry', description: 'Personal fields are opened for keys with messages:read, else they stay sealed' })
 
+/** Versions are int4 in the database; a page beyond the last of them must still be one that can be asked for. */
+const lastVersion = 2_000_000_000
+
 /** Everything that ever happened in a conversation, oldest first: its stream, readable. */
 export function timelineRoutes({ store, open }: { store: EventStore; open: Opener }): readonly Route[] {
   return [
@@ -33,7 +36,7 @@ export function timelineRoutes({ store, open }: { store: EventStore; open: Opene
       responses: { 200: { description: 'A page of the timeline', schema: pageOf(entry) } },
       async handle({ tenantId, params: { id }, query: { limit, cursor }, principal }) {
         const from = cursor === undefined ? 0 : Number(cursor)
-        if (!Number.isSafeInteger(from) || from < 0) throw badCursor()
+        if (!Number.isSafeInteger(from) || from < 0 || from > lastVersion) throw badCursor()
         const events = await Array.fromAsync(store.readStream(streamRef(aggregate.category, tenantId, id), { after: from, upTo: from + limit + 1 }))
         if (events.length === 0 && from === 0) throw problem('not_found')
         const page = events.slice(0, limit)

@@ -16,11 +16,23 @@ export const event = z
     actor: z.object({ kind: z.string(), id: z.string(), name: z.string().optional() }),
     correlation_id: z.string(),
     causation_id: z.string(),
-    data: z.record(z.string(), z.unknown()).meta({ description: 'Personal fields are `{"sealed": "…"}`' }),
+    data: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'Personal fields are `{"sealed": "…"}`; secrets of channels and hashes of keys are null' }),
   })
   .meta({ id: 'LogEvent' })
 
 export type EventBody = z.infer<typeof event>
+
+/**
+ * What opens something is not shown to anybody who may read the log, not even sealed or hashed: no reader has a use for it.
+ * Names are those of the API; a field that an event does not have stays away (`appSecret` is optional).
+ */
+const secrets: Readonly<Record<string, readonly string[]>> = {
+  ChannelAdded: ['access_token', 'app_secret'],
+  ChannelCredentialsChanged: ['access_token', 'app_secret'],
+  ApiKeyIssued: ['hash'],
+}
 
 /** In the newest shape of its type, sealed fields as they are. */
 export function renderEvent(recorded: RecordedEvent): EventBody {
@@ -37,8 +49,13 @@ export function renderEvent(recorded: RecordedEvent): EventBody {
     actor: meta.actor,
     correlation_id: meta.correlationId,
     causation_id: meta.causationId,
-    data: snaked(upcast(type, schemaVersion, recorded.data)) as EventBody['data'],
+    data: withoutSecrets(type, snaked(upcast(type, schemaVersion, recorded.data)) as EventBody['data']),
   }
+}
+
+function withoutSecrets(type: string, data: EventBody['data']): EventBody['data'] {
+  const blank = secrets[type]
+  return blank === undefined ? data : Object.fromEntries(Object.entries(data).map(([name, value]) => [name, blank.includes(name) ? null : value]))
 }
 
 /** Field names as the API writes them: `phoneNumberId` → `phone_number_id`, at every depth. */

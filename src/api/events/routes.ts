@@ -4,8 +4,9 @@ import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { parsePosition, start, type Position } from '../../domain/kernel/position.ts'
 import { categories, streamRef, type StreamRef } from '../../domain/kernel/stream.ts'
 import { ok } from '../http/call.ts'
-import { pageOf, paging } from '../http/paging.ts'
+import { flag, pageOf, paging } from '../http/paging.ts'
 import { route, type Route } from '../http/route.ts'
+import { notSupported } from '../messages/not-supported.ts'
 import { event, renderEvent } from './render.ts'
 
 /** Most events that one request looks at: a rare correlation id in a long log is searched over several pages, each of them quick. */
@@ -32,6 +33,7 @@ const query = z.object({
     .optional()
     .meta({ type: 'string', description: 'One type, or several with commas between them' }),
   correlation_id: z.string().min(1).max(200).optional(),
+  reveal: flag.optional().meta({ description: '`true` is not supported yet: refused' }),
 })
 type Query = z.output<typeof query>
 type Found = { readonly events: readonly RecordedEvent[]; readonly next: Position | null }
@@ -50,6 +52,7 @@ export function eventRoutes({ store }: { store: EventStore }): readonly Route[] 
       query,
       responses: { 200: { description: 'A page of the log', schema: pageOf(event) } },
       async handle({ tenantId, query }) {
+        if (query.reveal === true) throw notSupported('reveal', 'personal fields of the log stay sealed')
         const { events, next } = await (query.stream === undefined ? inLog(store, tenantId, query) : inStream(store, tenantId, query))
         return ok({ data: events.map(renderEvent), next_cursor: next })
       },

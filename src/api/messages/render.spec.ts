@@ -98,13 +98,13 @@ describe('a conversation as clients see it', () => {
   })
   it('of an erased contact keeps its counts and says that nobody is there any more', async () => {
     const rendered = await renderConversation('t', row, erased)
-    expect(rendered.contact).toEqual({ id: 'co', erased: true })
+    expect(rendered.contact).toEqual({ id: 'co', name: 'Erased contact', erased: true })
     expect(rendered).toMatchObject({ unread_count: 2, last_message: { id: 'm1', preview: '' } })
   })
   it('is shown also before its contact is, and before its first message', async () => {
     const bare = { ...row, contactName: null, contactNameEventId: null, contactIdentities: null, lastMessageId: null }
     const rendered = await renderConversation('t', bare, opener({}))
-    expect(rendered.contact).toEqual({ id: 'co' })
+    expect(rendered.contact).toEqual({ id: 'co', name: 'Unknown' })
     expect(rendered).not.toHaveProperty('last_message')
   })
 })

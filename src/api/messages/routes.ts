@@ -8,15 +8,17 @@ import { accepted, ok } from '../http/call.ts'
 import { paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
+import { refuseAsOf } from './not-supported.ts'
 import type { Opener } from './opening.ts'
 import { done } from './refusals.ts'
 import { renderMessage, renderMessages } from './render.ts'
 import { message } from './schema.ts'
 
 const params = z.object({ id: z.string().min(1).max(100) })
+const asOf = z.string().max(100).optional().meta({ description: 'Not supported yet: refused' })
 const anchor = z.string().min(1).max(100).optional()
 const thread = z.object({ data: z.array(message), next_cursor: z.string().nullable() }).meta({
-  description: '`next_cursor` is the id to give as `before` (or, when `after` was given, as `after`) for the page that follows',
+  description: '`next_cursor` goes into `cursor`, beside the `after` of this request if there was one; it is the id of the last message of this page',
 })
 
 /** Reading threads and messages, and asking for another attempt. */
@@ -33,12 +35,15 @@ export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; 
         limit: paging.limit,
         before: anchor.meta({ description: 'Older than the message with this id' }),
         after: anchor.meta({ description: 'Newer than the message with this id' }),
+        cursor: anchor.meta({ description: 'The `next_cursor` of the page before: goes on in its direction' }),
+        as_of: asOf,
       }),
       responses: { 200: { description: 'A page of the thread', schema: thread } },
       reads: ['messages', 'conversations'],
-      async handle({ tenantId, params: { id }, query }) {
+      async handle({ tenantId, params: { id }, query: { as_of: moment, cursor, ...query } }) {
+        refuseAsOf(moment)
         if ((await getConversation(reader, tenantId, id)) === undefined) throw problem('not_found')
-        const { rows, next } = await anchored(() => listMessages(reader, tenantId, { conversationId: id, ...query }))
+        const { rows, next } = await anchored(() => listMessages(reader, tenantId, { conversationId: id, ...query, ...wentOn(query, cursor) }))
         return ok({ data: await renderMessages(tenantId, rows, open), next_cursor: next ?? null })
       },
     }),
@@ -83,12 +88,16 @@ export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; 
   ]
 }
 
+/** A cursor takes the place of the end that the first page was asked with; without one it walks back, as the list does. */
+const wentOn = ({ after }: { after?: string | undefined }, cursor: string | undefined): { before?: string; after?: string } =>
+  cursor === undefined ? {} : after === undefined ? { before: cursor } : { after: cursor }
+
 async function anchored(list: () => Promise<Thread>): Promise<Thread> {
   try {
     return await list()
   } catch (error) {
     if (!(error instanceof BadCursor)) throw error
-    const wrong = { path: 'query', code: 'unknown_message', message: '`before` and `after` name messages of this conversation' }
+    const wrong = { path: 'query', code: 'unknown_message', message: '`before`, `after` and `cursor` name messages of this conversation' }
     throw problem('invalid_request', { errors: [wrong] })
   }
 }

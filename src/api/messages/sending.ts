@@ -4,8 +4,9 @@ import type { Sender } from '../../domain/conversation/events.ts'
 import { outgoingBody, outgoingContent, type OutgoingContent } from '../../domain/conversation/outgoing.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
-import { getMessage } from '../../projections/messages/queries.ts'
+import { getMessage, getMessageByProviderId } from '../../projections/messages/queries.ts'
 import { accepted, type Call } from '../http/call.ts'
+import { line } from '../http/fields.ts'
 import type { Principal } from '../http/principal.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
@@ -24,10 +25,12 @@ const phone = z
   .pipe(z.string().regex(/^[1-9]\d{6,14}$/, 'must be a phone number with its country code'))
 
 const address = {
-  channel_id: z.string().min(1).max(100),
+  channel_id: line(100),
   to: phone.optional().meta({ type: 'string', description: 'Phone with country code' }),
-  recipient: z.string().min(1).max(200).optional().meta({ description: "Meta's business-scoped user id, for who hides the phone" }),
+  recipient: line(200).optional().meta({ description: "Meta's business-scoped user id, for who hides the phone" }),
 }
+/** The conversation says to whom: an address of Meta's body is taken and not looked at. */
+const addressed = { to: z.string().max(200).optional(), recipient: z.string().max(200).optional() }
 const conversationParams = z.object({ id: z.string().min(1).max(100) })
 
 /** Sending, in an existing conversation or to an address. */
@@ -50,7 +53,7 @@ export function sendingRoutes({ inbox, reader }: { inbox: Pick<Inbox, 'send' | '
       description: explained,
       access: 'messages:write',
       params: conversationParams,
-      body: outgoingBody({}),
+      body: outgoingBody(addressed),
       responses: queuedResponse,
       problems: ['window_closed', 'channel_not_connected'],
       async handle(call) {
@@ -84,7 +87,8 @@ export function sendingRoutes({ inbox, reader }: { inbox: Pick<Inbox, 'send' | '
 async function toSend(reader: TenantQueries, tenantId: string, { type, object, contextId }: OutgoingContent): Promise<MessageToSend> {
   if (contextId === undefined) return { type, object }
   if (contextId.startsWith('wamid.')) return { type, object, replyTo: { providerId: contextId } }
-  const answered = await getMessage(reader, tenantId, contextId)
+  // Meta promises nothing about how its ids look: one that does not begin with `wamid.` is good when it is that of a message here.
+  const answered = (await getMessage(reader, tenantId, contextId)) ?? (await getMessageByProviderId(reader, tenantId, contextId))
   if (typeof answered?.providerId !== 'string') {
     const message = 'is neither an id of Meta nor of a message here that Meta knows'
     throw problem('invalid_request', { errors: [{ path: 'body.context.message_id', code: 'unknown_message', message }] })

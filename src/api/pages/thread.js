@@ -53,7 +53,7 @@ export function createThread(api, { demo }) {
     const closes = conversation.window_expires_at
     const open = closes !== undefined && new Date(closes) > new Date()
     $('thread-detail').textContent = [
-      conversation.contact.name === undefined ? undefined : conversation.contact.phone,
+      conversation.contact.phone === name ? undefined : conversation.contact.phone,
       conversation.status === 'open' ? undefined : conversation.status,
       open
         ? `answer until ${dayOf(closes) === new Date().toDateString() ? timeOf(closes) : `${dayName(closes)} ${timeOf(closes)}`}`

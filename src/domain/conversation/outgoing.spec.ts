@@ -18,6 +18,16 @@ describe('a message to be sent', () => {
       contextId: 'wamid.IN',
     })
   })
+  it("takes the fields of Meta's body that change nothing here", () => {
+    const body = { text: { body: 'Hola' }, biz_opaque_callback_data: 'order 7', recipient_identity_key_hash: 'DF2lS5v2W6x=' }
+    expect(outgoingContent(schema.parse({ ...body, type: 'text' }))).toEqual({ type: 'text', object: { body: 'Hola' } })
+  })
+  it('need not say its type when it has the object of one type only', () => {
+    expect(outgoingContent(schema.parse({ text: { body: 'Hola' } }))).toEqual({ type: 'text', object: { body: 'Hola' } })
+    expect(outgoingContent(schema.parse({ image: { id: '9001' } }))).toEqual({ type: 'image', object: { id: '9001' } })
+    expect(meta({ text: { body: 'x' }, image: { id: '1' } }).success).toBe(false)
+    expect(meta({}).success).toBe(false)
+  })
   it('has between 1 and 4096 characters of text', () => {
     expect(meta({ type: 'text', text: { body: 'x'.repeat(4096) } }).success).toBe(true)
     expect(meta({ type: 'text', text: { body: 'x'.repeat(4097) } }).success).toBe(false)

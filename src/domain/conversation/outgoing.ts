@@ -132,12 +132,18 @@ const objects = {
   template,
 }
 
+// oxlint-disable-next-line no-control-regex -- control characters are what it is about: PostgreSQL text cannot hold U+0000 at all
+const printable = /^[^\u0000-\u001f\u007f]*$/
+
 /** Fields of Meta's body that say nothing new here, accepted so that an existing body can be sent as it is. */
 const envelope = {
   messaging_product: z.literal('whatsapp').optional(),
   recipient_type: z.literal('individual').optional(),
+  biz_opaque_callback_data: z.string().max(512).optional(),
+  /** Taken and not passed on: Meta's check that the customer's identity has not changed is not made. */
+  recipient_identity_key_hash: z.string().max(512).optional(),
   /** The message answered: Meta's id (`wamid.…`) or ours. */
-  context: z.strictObject({ message_id: z.string().min(1).max(512) }).optional(),
+  context: z.strictObject({ message_id: z.string().min(1).max(512).regex(printable, 'must not contain control characters') }).optional(),
 }
 
 type Objects = typeof objects
@@ -148,10 +154,12 @@ const typed = <Type extends OutgoingType, Address extends z.ZodRawShape>(type: T
   z.strictObject({ ...envelope, ...address, type: z.literal(type), [type]: objects[type] } as unknown as typeof envelope &
     Address & { type: z.ZodLiteral<Type> } & { [K in Type]: Objects[K] })
 
-/** `{ "text": "Hi" }` is short for the message that is sent most. */
+/** `{ "text": "Hi" }` is short for the message that is sent most, and a body with one object of a known type need not say which. */
 function lengthen(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || !('text' in body) || typeof body.text !== 'string' || 'type' in body) return body
-  return { ...body, type: 'text', text: { body: body.text } }
+  if (typeof body !== 'object' || body === null || 'type' in body) return body
+  if ('text' in body && typeof body.text === 'string') return { ...body, type: 'text', text: { body: body.text } }
+  const [type, another] = outgoingTypes.filter((known) => Object.hasOwn(body, known))
+  return type === undefined || another !== undefined ? body : { ...body, type }
 }
 
 /** The body of a send request; `address` are the fields that say to whom, where the address of the request does not. */
