@@ -58,7 +58,8 @@ export function createAppendQueue(limits: QueueLimits, retryAfterSeconds: () => 
     size: () => size,
     readySize: () => ready.length - taken,
     push(append) {
-      if (size >= limits.appends || bytes + append.weight > limits.bytes) {
+      // Into an empty queue goes any append: one that is heavier than the limit would otherwise be told for ever to come again.
+      if (size >= limits.appends || (size > 0 && bytes + append.weight > limits.bytes)) {
         throw new StoreUnavailable('queue_full', 'more appends are waiting than the store takes on', retryAfterSeconds())
       }
       size++
