@@ -62,10 +62,6 @@ const lookAgainMs = 3_000
 export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) => Promise<Attempted> {
   const { recording, pool, cloudApi, vault, accountOf, recipientOf, contents, clock, random, hardStop } = deps
   const foreign = new Map<string, number>()
-  /** Nobody waits longer than that, also not for a call that does not heed the signal. */
-  const stopped = new Promise<SendOutcome>((resolve) => {
-    hardStop.addEventListener('abort', () => resolve({ outcome: 'unknown', reason: 'the sender was stopped before the answer came' }), { once: true })
-  })
   const now = (): number => clock().getTime()
 
   async function opening(context: SealContext, sealed: string): Promise<Opened | { broken: true }> {
@@ -131,7 +127,17 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
     const called = cloudApi.send(prepared.account, prepared.message, hardStop).catch((error: unknown): SendOutcome => {
       return { outcome: 'unknown', reason: error instanceof Error ? error.message : 'the call broke off' }
     })
-    return Promise.race([called, stopped])
+    // Nobody waits longer than that, also not for a call that does not heed the signal. A promise of its own for every call:
+    // one for all of them would keep a reaction, with the outcome, of each send until the process ends.
+    const stopped = Promise.withResolvers<SendOutcome>()
+    const stop = (): void => stopped.resolve({ outcome: 'unknown', reason: 'the sender was stopped before the answer came' })
+    if (hardStop.aborted) stop()
+    hardStop.addEventListener('abort', stop)
+    try {
+      return await Promise.race([called, stopped.promise])
+    } finally {
+      hardStop.removeEventListener('abort', stop)
+    }
   }
 
   async function fail(row: OutboxRow, error: MessageError, holder: string, content: Content): Promise<Attempted> {
