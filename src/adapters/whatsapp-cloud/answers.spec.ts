@@ -25,6 +25,8 @@ describe('what a send came to', () => {
     ['no messages', {}],
     ['an empty list', { messages: [] }],
     ['an empty id', { messages: [{ id: '' }] }],
+    ['an endless id', { messages: [{ id: 'w'.repeat(513) }] }],
+    ['an id with control characters', { messages: [{ id: 'wamid.\u0000' }] }],
     ['nothing', ''],
     ['half an answer', '{"messaging_product":"whatsapp","messages":[{"id":"wam'],
     ['a page', '<html></html>'],

@@ -16,7 +16,9 @@ const errorBody = z.object({
     fbtrace_id: z.string().optional().catch(undefined),
   }),
 })
-const sentBody = z.object({ messages: z.array(z.object({ id: z.string().min(1) })).min(1) })
+/** An id goes into events, keys and rows, where PostgreSQL takes no NUL and an index no long text: one that cannot be Meta's is none. */
+const messageId = z.string().regex(/^\P{Cc}{1,512}$/u)
+const sentBody = z.object({ messages: z.array(z.object({ id: messageId })).min(1) })
 const number = z.object({
   id: z.coerce.string(),
   display_phone_number: z.string().optional().catch(undefined),
