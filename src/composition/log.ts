@@ -14,16 +14,37 @@ export function createLog({ log }: Pick<Config, 'log'>, destination?: NodeJS.Wri
 
 export type ErrorLine = {
   readonly type: string
-  readonly message: string
+  /** Not of PostgreSQL's errors: they quote the values of rows and statements. */
+  readonly message?: string
+  /** Of PostgreSQL's errors: names of the schema, which tell where without telling what. */
+  readonly table?: string
+  readonly constraint?: string
   readonly code?: string
   readonly stack?: string
   readonly cause?: ErrorLine
 }
 
-/** PostgreSQL's `detail` and `where` name values of rows; they are left out with everything else. */
+/** PostgreSQL's `message`, `detail` and `where` name values of rows; they are left out with everything else, and so is the stack's copy of the message. */
 function errorLine(error: unknown): ErrorLine | string {
   if (!(error instanceof Error)) return typeof error === 'string' ? error : 'no error object'
   const code = 'code' in error && (typeof error.code === 'string' || typeof error.code === 'number') ? { code: String(error.code) } : {}
   const cause = error.cause instanceof Error ? { cause: errorLine(error.cause) as ErrorLine } : {}
+  if ('severity' in error)
+    return { type: error.name, ...code, ...named(error, 'table'), ...named(error, 'constraint'), stack: framesOf(error), ...cause }
   return { type: error.name, message: error.message, ...code, ...(error.stack === undefined ? {} : { stack: error.stack }), ...cause }
+}
+
+function named(error: Error, what: 'table' | 'constraint'): { table?: string; constraint?: string } {
+  const value = (error as { table?: unknown; constraint?: unknown })[what]
+  return typeof value === 'string' ? { [what]: value } : {}
+}
+
+/** The stack behind the message, which may itself have lines that look like frames. */
+function framesOf({ stack = '', message }: Error): string {
+  const end = stack.indexOf(message) + message.length
+  return stack
+    .slice(end)
+    .split('\n')
+    .filter((text) => /^\s+at /.test(text))
+    .join('\n')
 }

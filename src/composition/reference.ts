@@ -1,6 +1,6 @@
+import { renderErrorsReference } from '../api/http/errors-reference.ts'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { renderErrorsReference } from '../api/http/errors-reference.ts'
 import { renderConfigReference, renderEnvExample } from '../config-reference.ts'
 import { eventsOf } from '../domain/catalogue.ts'
 import { latestSchemaVersion } from '../domain/kernel/upcast.ts'

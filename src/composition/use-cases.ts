@@ -4,6 +4,7 @@ import { createConnectChannel, createTestChannel } from '../commands/channels/ch
 import { createRemoveChannel } from '../commands/channels/remove-channel.ts'
 import { createMeetContact } from '../commands/contacts/meet-contact.ts'
 import { createInbox } from '../commands/conversations/inbox.ts'
+import { createHandOver } from '../commands/deliveries/hand-over.ts'
 import { createReceiveDelivery } from '../commands/deliveries/receive-delivery.ts'
 import { createReplayDelivery } from '../commands/deliveries/replay-delivery.ts'
 import { createDirectory, type Directory } from '../commands/directory/directory.ts'
@@ -16,6 +17,7 @@ import { createIssueApiKey, createRevokeApiKey } from '../commands/tenants/api-k
 import { createTenantCreation } from '../commands/tenants/create-tenant.ts'
 import { createGovernTenant } from '../commands/tenants/govern-tenant.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
+import { inTransaction } from '../postgres/transaction.ts'
 import type { Storage } from './storage.ts'
 
 export type UseCases = ReturnType<typeof createUseCases>
@@ -40,10 +42,12 @@ export function createUseCases({
   const directory: Directory = createDirectory({ store, vault, clock, onFailed })
   const meetContact = createMeetContact({ commands, vault })
   const memory = createIntakeMemory(workerPool)
+  const handOver = createHandOver({ store, vault, routes: directory, clock })
   const handle = createHandleDeliveries({
     store,
     vault,
     directory,
+    handOver,
     applyItems: createApplyItems({ commands, meetContact, routes: directory, memory }),
   })
   const channels = { commands, cloudApi, directory, vault, clock }
@@ -53,9 +57,24 @@ export function createUseCases({
     directory,
     memory,
     handle,
+    handOver,
     inbox: createInbox({ commands, meetContact }),
     receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
-    replay: createReplayDelivery({ store, vault, handle }),
+    replay: createReplayDelivery({
+      store,
+      vault,
+      handle,
+      remember: async ({ early, parked }) =>
+        inTransaction(workerPool, async (client) =>
+          memory.write(client, {
+            outgoing: [],
+            early,
+            earlyDone: [],
+            parked: parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address }))),
+            unparked: [],
+          }),
+        ),
+    }),
     createTenant: createTenantCreation({ commands, vault, directory }),
     governTenant: createGovernTenant({ commands, directory, removeChannel }),
     issueApiKey: createIssueApiKey({ commands, vault, directory }),

@@ -48,9 +48,9 @@ export function startWorkers({
   onFailed: (error: unknown) => void
 }): Workers {
   const { store, vault, workerPool, ownerPool } = storage
-  const { commands, directory, memory, handle, inbox } = useCases
+  const { commands, directory, memory, handle, handOver, inbox } = useCases
   const addressOf = createAddressOf({ store, vault })
-  const unpark = createUnparkDeliveries({ store, vault, routes: directory, directory, memory, handle, clock })
+  const unpark = createUnparkDeliveries({ store, vault, directory, memory, handle, handOver })
 
   const sender = startSender({
     store,
@@ -99,7 +99,9 @@ export function startWorkers({
     sender.done,
   ]
   const purging = setInterval(() => {
-    purgeKeptAnswers(workerPool).catch((error: unknown) => log.warn({ err: error }, 'old answers could not be purged'))
+    Promise.all([purgeKeptAnswers(workerPool), memory.purge()]).catch((error: unknown) =>
+      log.warn({ err: error }, 'what is too old could not be purged'),
+    )
   }, hourMs)
   signal.addEventListener('abort', () => clearInterval(purging))
   // None of these ends by itself while the program runs: whichever does, the program must not go on half alive.

@@ -9,7 +9,7 @@ export type Parked = {
   readonly delivery: RecordedEvent
   readonly addresses: readonly string[]
 }
-export type ItemFailure = { readonly deliveryId: string; readonly path: string; readonly error: string }
+export type ItemFailure = { readonly tenantId: string; readonly deliveryId: string; readonly path: string; readonly error: string }
 
 /** Notes on deliveries that wait for their number. Repeating a page repeats the ids, so a note is there once. */
 export async function recordParked(store: EventStore, parked: readonly Parked[]): Promise<void> {
@@ -28,15 +28,19 @@ export async function recordParked(store: EventStore, parked: readonly Parked[])
   )
 }
 
-/** Notes which items of a delivery could not be applied, and why. */
+/** A delivery's parts for several tenants have the same id, each in its own tenant. */
+export const deliveryKey = ({ tenantId, deliveryId }: { readonly tenantId: string; readonly deliveryId: string }): string =>
+  `${tenantId}/${deliveryId}`
+
+/** By `deliveryKey`: notes which items of a delivery could not be applied, and why. */
 export async function recordFailures(
   store: EventStore,
   failures: readonly ItemFailure[],
   deliveries: ReadonlyMap<string, RecordedEvent>,
 ): Promise<void> {
   await Promise.all(
-    [...Map.groupBy(failures, ({ deliveryId }) => deliveryId)].map(async ([deliveryId, all]) => {
-      const delivery = deliveries.get(deliveryId)
+    [...Map.groupBy(failures, deliveryKey)].map(async ([key, all]) => {
+      const delivery = deliveries.get(key)
       if (delivery === undefined) return
       await note(
         store,
@@ -56,6 +60,13 @@ async function note(store: EventStore, delivery: RecordedEvent, events: readonly
     data,
     meta: { occurredAt: meta.occurredAt, correlationId: stream.id, causationId: id, actor: { kind: 'process', id: 'intake' } },
   }))
-  // Right behind the delivery itself: a conflict that is no repeat means that somebody has dealt with this delivery meanwhile (routed or replayed it).
-  await store.append({ stream, expected: version, events: stored })
+  // Behind whatever is noted already; what is there needs no second note, for a repeated page repeats the ids.
+  let expected = version
+  for (let tries = 0; tries < 10; tries++) {
+    const present = tries === 0 ? new Set<string>() : new Set((await Array.fromAsync(store.readStream(stream))).map((event) => event.id))
+    if (tries > 0) expected = present.size
+    const missing = stored.filter((event) => !present.has(event.id))
+    if (missing.length === 0 || (await store.append({ stream, expected, events: missing })).outcome !== 'conflict') return
+  }
+  throw new Error('a delivery changed under every one of 10 tries to note something on it')
 }

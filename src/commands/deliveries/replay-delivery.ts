@@ -17,7 +17,17 @@ export type ReplayOutcome =
 export type ReplayDelivery = (input: { deliveryId: string; dryRun: boolean }, context: CommandContext) => Promise<ReplayOutcome>
 
 /** Applies a stored delivery again. What it did the first time it does not do twice; what failed or was parked gets another chance. */
-export function createReplayDelivery({ store, vault, handle }: { store: EventStore; vault: Vault; handle: HandleDeliveries }): ReplayDelivery {
+export function createReplayDelivery({
+  store,
+  vault,
+  handle,
+  remember,
+}: {
+  store: EventStore
+  vault: Vault
+  handle: HandleDeliveries
+  remember: (left: Pick<Awaited<ReturnType<HandleDeliveries>>, 'early' | 'parked'>) => Promise<void>
+}): ReplayDelivery {
   return async ({ deliveryId, dryRun }, context) => {
     const stream = streamRef('delivery', context.tenantId, deliveryId)
     const events = await Array.fromAsync(store.readStream(stream, { attachments: true }))
@@ -30,7 +40,8 @@ export function createReplayDelivery({ store, vault, handle }: { store: EventSto
       const items = translate(opened.value, delivery.recordedAt)
       return { position: last.position, items: items.length, failed: items.filter(({ kind }) => kind === 'unreadable').length }
     }
-    const { items, failures } = await handle([delivery])
+    const { items, failures, early, parked } = await handle([delivery])
+    await remember({ early, parked })
     const { actor, at, correlationId, causationId, commandId } = context
     const replayed: NewEvent = {
       id: eventId(commandId, stream, 0),

@@ -49,10 +49,10 @@ type Change = { readonly entry: object; readonly change: unknown; readonly phone
 function changesOf(delivery: unknown): readonly Change[] {
   return arrayIn(delivery, 'entry').flatMap((entry) => {
     if (typeof entry !== 'object' || entry === null) return []
-    const wabaId = textIn(entry, 'id')
+    const wabaId = idIn(entry, 'id')
     return arrayIn(entry, 'changes').map((change) => {
       const metadata = fieldIn(fieldIn(change, 'value'), 'metadata')
-      return { entry, change, phoneNumberId: textIn(metadata, 'phone_number_id'), wabaId }
+      return { entry, change, phoneNumberId: idIn(metadata, 'phone_number_id'), wabaId }
     })
   })
 }
@@ -80,7 +80,9 @@ const arrayIn = (value: unknown, name: string): readonly unknown[] => {
   return Array.isArray(field) ? field : []
 }
 
-const textIn = (value: unknown, name: string): string | undefined => {
+/** Becomes part of a key: what does not look like an id of Meta is nobody's. */
+const idIn = (value: unknown, name: string): string | undefined => {
   const field = fieldIn(value, name)
-  return typeof field === 'string' || typeof field === 'number' ? String(field) : undefined
+  const text = typeof field === 'string' || typeof field === 'number' ? String(field) : ''
+  return /^[\w.-]{1,64}$/.test(text) ? text : undefined
 }

@@ -140,6 +140,13 @@ describe('trying again what the provider reported as failed', () => {
     })
     expect(types(when(again.state, second('sent'), second('failed')).events)).toEqual(['MessageStatusChanged', 'MessageStatusChanged'])
   })
+  it('is not ended, nor failed, by a late report of the try before', () => {
+    const { state } = when(failed, { type: 'retry', messageId: 'out' })
+    expect(conversation.decide(status('delivered'), state)).toEqual({ events: [] })
+    const sent = when(state, attempt(2), { type: 'recordAccepted', messageId: 'out', attempt: 2, providerId: 'wamid.second' }).state
+    expect(conversation.decide(status('failed'), sent)).toEqual({ events: [] })
+    expect(sent.messages.get('out')).toMatchObject({ stage: 'accepted', providerId: 'wamid.second' })
+  })
   it('is refused once it was delivered after all', () => {
     const { state } = when(failed, status('delivered'))
     expect(conversation.decide({ type: 'retry', messageId: 'out' }, state)).toEqual({ refused: 'not_retryable' })

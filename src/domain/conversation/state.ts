@@ -9,6 +9,8 @@ export type Outgoing = {
   readonly stage: 'queued' | 'sending' | 'accepted' | 'failed' | 'unknown'
   readonly attempt: number
   readonly providerId?: string
+  /** Ids that the provider gave to earlier tries, before somebody asked for another one. */
+  readonly former?: readonly string[]
   readonly reported: readonly ProviderStatus[]
 }
 
@@ -50,7 +52,7 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
       return outgoing(state, event.messageId, { stage: 'queued' })
     case 'SendRetried':
       // A new message for the provider: what was reported of the one before says nothing about it.
-      return outgoing(state, event.messageId, { stage: 'queued', reported: [] })
+      return retried(state, event.messageId)
     case 'SendFailed':
       return outgoing(state, event.messageId, { stage: 'failed' })
     case 'SendOutcomeUnknown':
@@ -85,6 +87,14 @@ export function outgoingOf(state: Conversation, messageId: string): Outgoing | u
 function outgoing(state: Conversation, messageId: string, change: Partial<Outgoing>): Conversation {
   const before = outgoingOf(state, messageId)
   return before === undefined ? state : { ...state, messages: state.messages.set(messageId, { ...before, ...change }) }
+}
+
+function retried(state: Conversation, messageId: string): Conversation {
+  const before = outgoingOf(state, messageId)
+  if (before === undefined) return state
+  const { providerId, former = [], attempt } = before
+  const message: Outgoing = { stage: 'queued', attempt, reported: [], former: providerId === undefined ? former : [...former, providerId] }
+  return { ...state, messages: state.messages.set(messageId, message) }
 }
 
 function known(state: Conversation, messageId: string, providerId: string): Conversation {

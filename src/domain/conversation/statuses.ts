@@ -19,6 +19,8 @@ export function recordStatus(command: RecordStatus, conversation: Conversation):
   const messageId = conversation.providerIds.get(providerId) ?? command.messageId
   const message = messageId === undefined ? undefined : outgoingOf(conversation, messageId)
   if (messageId === undefined || message === undefined) return refuse('unknown_message')
+  // Of a try that somebody gave up: it must neither end the new try nor be taken for its failure.
+  if (message.former?.includes(providerId) === true) return nothing
   if (message.reported.includes(status)) return nothing
   return happened({
     type: 'MessageStatusChanged',

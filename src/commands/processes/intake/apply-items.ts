@@ -1,12 +1,13 @@
 import { conversation, conversationId, inboundMessageId, type ConversationCommand } from '../../../domain/conversation/conversation.ts'
 import type { CommandContext } from '../../../domain/kernel/context.ts'
-import { StoreUnavailable } from '../../../domain/kernel/event-store.ts'
 import { derivedId } from '../../../domain/kernel/ids.ts'
 import type { MeetContact } from '../../contacts/meet-contact.ts'
 import type { Routes } from '../../deliveries/route-delivery.ts'
+import { atMost } from '../../kernel/at-most.ts'
 import type { Commands } from '../../kernel/execute.ts'
 import type { EarlyStatus, IntakeMemory } from './memory.ts'
 import type { Item } from './meta/translate.ts'
+import { isPoison } from './poison.ts'
 
 /** An item and the delivery it came with. */
 export type Received = { readonly tenantId: string; readonly deliveryId: string; readonly causationId: string; readonly item: Item }
@@ -27,7 +28,7 @@ type Addressed = {
  * Items → commands. One conversation's commands run in the order of the log, as one append; conversations do not wait for each other.
  * Every command id derives from what the provider calls the thing, so any repeat, in any company, is the same command.
  * A poison item fails alone: its neighbours in the conversation and in the delivery are applied.
- * @throws StoreUnavailable: nothing is lost, the same items may be applied again.
+ * @throws whatever is not the item's own fault (the store or the database is away): nothing is lost, the same items may be applied again.
  */
 export function createApplyItems({
   commands,
@@ -47,14 +48,26 @@ export function createApplyItems({
         item.kind === 'status' ? [{ tenantId, callbackId: item.callbackId, providerId: item.report.providerId }] : [],
       ),
     )
-    const addressed = await Promise.all(items.map(async (received) => address(received, leftover)))
+    const addressed = await atMost(atOnce, items, async (received) => addressSafely(received, leftover))
 
     const conversations = Map.groupBy(
       addressed.filter((one) => one !== undefined),
       (one) => `${one.context.tenantId} ${one.conversationId}`,
     )
-    await Promise.all([...conversations.values()].map(async (all) => applyTo(all, leftover)))
+    await atMost(atOnce, [...conversations.values()], async (all) => {
+      for (const part of portions(all)) await applyTo(part, leftover)
+    })
     return leftover
+  }
+
+  async function addressSafely(received: Received, leftover: Leftover): Promise<Addressed | undefined> {
+    try {
+      return await address(received, leftover)
+    } catch (error) {
+      if (!isPoison(error)) throw error
+      leftover.failures.push(failureOf(received, error))
+      return undefined
+    }
   }
 
   async function address(received: Received, leftover: Leftover): Promise<Addressed | undefined> {
@@ -105,7 +118,7 @@ export function createApplyItems({
         if (one !== undefined && 'refused' in outcome) keepRefused(one, outcome.refused, leftover)
       }
     } catch (error) {
-      if (error instanceof StoreUnavailable) throw error
+      if (!isPoison(error)) throw error
       if (all.length === 1) {
         leftover.failures.push(failureOf(first.received, error))
         return
@@ -122,6 +135,27 @@ export function createApplyItems({
       leftover.failures.push(failureOf(received, new Error(refused)))
     }
   }
+}
+
+/** People and conversations dealt with at once: the store's queue is shared with the webhooks, which must still find room in it. */
+const atOnce = 256
+/** One append of a conversation: more would make a batch that nobody else fits into. */
+const portion = { commands: 200, characters: 1_000_000 }
+
+function* portions(all: readonly Addressed[]): Generator<readonly Addressed[]> {
+  let part: Addressed[] = []
+  let characters = 0
+  for (const one of all) {
+    const size = one.command.type === 'receive' ? one.command.content.length + (one.command.raw?.length ?? 0) : 0
+    if (part.length > 0 && (part.length === portion.commands || characters + size > portion.characters)) {
+      yield part
+      part = []
+      characters = 0
+    }
+    part.push(one)
+    characters += size
+  }
+  if (part.length > 0) yield part
 }
 
 const failureOf = ({ tenantId, deliveryId, item }: Received, error: unknown): Failure => ({

@@ -4,8 +4,8 @@ import { derivedId } from '../../../domain/kernel/ids.ts'
 import { platformTenant } from '../../../domain/kernel/stream.ts'
 import type { Vault } from '../../../domain/kernel/vault.ts'
 import { openDelivery } from '../../deliveries/open-delivery.ts'
-import { recordFailures, type Parked } from '../../deliveries/record-trouble.ts'
-import { addressesOf } from '../../deliveries/route-delivery.ts'
+import type { HandOver } from '../../deliveries/hand-over.ts'
+import { deliveryKey, recordFailures, type Parked } from '../../deliveries/record-trouble.ts'
 import type { Failure, Leftover, Received } from './apply-items.ts'
 import type { EarlyStatus } from './memory.ts'
 import { translate } from './meta/translate.ts'
@@ -18,18 +18,11 @@ export type HandleDeliveries = (
 
 type Directory = { readonly waitFor: (position: RecordedEvent['position']) => Promise<void> }
 
-/** Opens, translates and applies deliveries, together with statuses that had been waiting for their message. Failures are recorded on the delivery's stream. */
-export function createHandleDeliveries({
-  store,
-  vault,
-  directory,
-  applyItems,
-}: {
-  store: EventStore
-  vault: Vault
-  directory: Directory
-  applyItems: (items: readonly Received[]) => Promise<Leftover>
-}): HandleDeliveries {
+/**
+ * Opens, translates and applies deliveries, together with statuses that had been waiting for their message. Failures are recorded on the delivery's stream.
+ * What lies with the platform is looked at once more: its number may have been connected while it was on its way into the log.
+ */
+export function createHandleDeliveries({ store, vault, directory, handOver, applyItems }: Deps): HandleDeliveries {
   return async (deliveries, waiting = []) => {
     const last = deliveries.at(-1)
     // A number that was connected before the delivery came must be known here too, though another subscription tells of it.
@@ -43,21 +36,33 @@ export function createHandleDeliveries({
       if ('unreadable' in opened) {
         unopened.push({ tenantId, deliveryId, path: '', error: opened.unreadable })
       } else if (tenantId === platformTenant) {
-        parked.push(parkedOf(delivery, opened.value))
+        const addresses = await handOver(delivery, opened)
+        if (addresses !== 'all') parked.push({ tenantId, deliveryId, delivery, addresses })
       } else {
         for (const item of translate(opened.value, delivery.recordedAt)) items.push({ tenantId, deliveryId, causationId: delivery.id, item })
       }
     }
     const { early, unknownNumbers, failures } = await applyItems(items)
-    const byId = new Map(deliveries.map((delivery) => [delivery.stream.id, delivery]))
-    for (const [deliveryId, received] of Map.groupBy(unknownNumbers, (one) => one.deliveryId)) {
-      const delivery = byId.get(deliveryId)
-      if (delivery !== undefined) parked.push({ ...parkedOf(delivery, undefined), addresses: numbersOf(received) })
+    const byKey = new Map(
+      deliveries.map((delivery) => [deliveryKey({ tenantId: delivery.stream.tenantId, deliveryId: delivery.stream.id }), delivery]),
+    )
+    for (const [key, received] of Map.groupBy(unknownNumbers, deliveryKey)) {
+      const delivery = byKey.get(key)
+      if (delivery !== undefined)
+        parked.push({ tenantId: delivery.stream.tenantId, deliveryId: delivery.stream.id, delivery, addresses: numbersOf(received) })
     }
     const all = [...unopened, ...failures]
-    await recordFailures(store, all, byId)
+    await recordFailures(store, all, byKey)
     return { early, parked, failures: all, items: items.length }
   }
+}
+
+type Deps = {
+  readonly store: EventStore
+  readonly vault: Vault
+  readonly directory: Directory
+  readonly handOver: HandOver
+  readonly applyItems: (items: readonly Received[]) => Promise<Leftover>
 }
 
 /** A status that came early, as if it came now. */
@@ -67,16 +72,6 @@ const statusAgain = ({ tenantId, deliveryId, report }: EarlyStatus): Received =>
   causationId: derivedId('early', deliveryId),
   item: { kind: 'status', path: '', phoneNumberId: '', callbackId: undefined, report },
 })
-
-function parkedOf(delivery: RecordedEvent, value: unknown): Parked {
-  const { phoneNumberIds, wabaIds } = addressesOf(value)
-  return {
-    tenantId: delivery.stream.tenantId,
-    deliveryId: delivery.stream.id,
-    delivery,
-    addresses: [...phoneNumberIds.map((id) => `number:${id}`), ...wabaIds.map((id) => `waba:${id}`)],
-  }
-}
 
 const numbersOf = (received: readonly Received[]): readonly string[] => [
   ...new Set(received.flatMap(({ item }) => (item.kind === 'unreadable' ? [] : [`number:${item.phoneNumberId}`]))),

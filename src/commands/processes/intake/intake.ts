@@ -107,12 +107,16 @@ async function applyPage(
   const { early, parked } = await handle(deliveries, waiting)
   await recordParked(store, parked)
 
-  const unparked = await unpark(events.filter(({ type }) => type === 'ChannelAdded'))
+  const rows = parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address })))
+  const unparked = await unpark(
+    events.filter(({ type }) => type === 'ChannelAdded'),
+    rows,
+  )
   return {
     outgoing,
     early,
     earlyDone: waiting.map(({ tenantId, report }) => ({ tenantId, providerId: report.providerId })),
-    parked: parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address }))),
+    parked: rows,
     unparked,
   }
 }

@@ -103,6 +103,11 @@ export function createIntakeMemory(pool: Pool) {
       return rows.map((row) => ({ tenantId: row.tenant_id, deliveryId: row.delivery_id, address: row.address }))
     },
 
+    /** Statuses of messages that were sent by other means than Recado wait for an answer that never comes. */
+    async purge(olderThanDays = 30): Promise<void> {
+      await pool.query('delete from work.early_statuses where received_at < clock_timestamp() - make_interval(days => $1)', [olderThanDays])
+    },
+
     /** Sent behind the checkpoint in the same flight. */
     async write(client: PoolClient, { outgoing, early, earlyDone, parked, unparked }: Remembered): Promise<void> {
       const statements: Promise<unknown>[] = []

@@ -1,80 +1,57 @@
-import { hash } from 'node:crypto'
-import type { Clock } from '../../../domain/kernel/clock.ts'
-import type { NewEvent, RecordedEvent } from '../../../domain/kernel/envelope.ts'
+import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
-import { eventId } from '../../../domain/kernel/ids.ts'
 import type { Position } from '../../../domain/kernel/position.ts'
 import { platformTenant, streamRef } from '../../../domain/kernel/stream.ts'
 import type { Vault } from '../../../domain/kernel/vault.ts'
+import type { HandOver } from '../../deliveries/hand-over.ts'
 import { openDelivery } from '../../deliveries/open-delivery.ts'
-import { deliveryId as deliveryIdOf, storeDelivery } from '../../deliveries/receive-delivery.ts'
-import { routeDelivery, type Routes } from '../../deliveries/route-delivery.ts'
+import { deliveryKey } from '../../deliveries/record-trouble.ts'
+import { atMost } from '../../kernel/at-most.ts'
 import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { IntakeMemory, ParkedDelivery } from './memory.ts'
 
-export type UnparkDeliveries = (channelsAdded: readonly RecordedEvent[]) => Promise<readonly ParkedDelivery[]>
+/** `justParked`: what the same page of the log has parked, which is not in the table yet. Answers what waits no longer. */
+export type UnparkDeliveries = (channelsAdded: readonly RecordedEvent[], justParked: readonly ParkedDelivery[]) => Promise<readonly ParkedDelivery[]>
 
-/**
- * A number was connected: what was parked for it is handed to its tenant as a delivery of its own, which the intake then meets further on in the log.
- * Ids derive from the bytes, so doing it again after a crash does nothing.
- */
+const atOnce = 16
+
+/** A number was connected: what was parked for it is handed to its tenant, or done at once where the tenant had it all along. */
 export function createUnparkDeliveries({
   store,
   vault,
-  routes,
   directory,
   memory,
   handle,
-  clock,
+  handOver,
 }: {
   store: EventStore
   vault: Vault
-  routes: Routes
   directory: { waitFor: (position: Position) => Promise<void> }
   memory: IntakeMemory
   handle: HandleDeliveries
-  clock: Clock
+  handOver: HandOver
 }): UnparkDeliveries {
-  return async (channelsAdded) => {
+  return async (channelsAdded, justParked) => {
     const last = channelsAdded.at(-1)
     if (last === undefined) return []
     await directory.waitFor(last.position)
-    const addresses = channelsAdded.flatMap(({ data }) => [`number:${String(data['phoneNumberId'])}`, `waba:${String(data['wabaId'])}`])
-    const parked = await memory.parkedAt([...new Set(addresses)])
-    for (const deliveryId of new Set(parked.map((one) => one.deliveryId))) {
-      const [first] = parked.filter((one) => one.deliveryId === deliveryId)
-      if (first !== undefined) await hand(first)
-    }
-    return parked
+    const addresses = new Set(channelsAdded.flatMap(({ data }) => [`number:${String(data['phoneNumberId'])}`, `waba:${String(data['wabaId'])}`]))
+    const waiting = [...(await memory.parkedAt([...addresses])), ...justParked.filter(({ address }) => addresses.has(address))]
+    const done = await atMost(atOnce, [...Map.groupBy(waiting, deliveryKey).values()], async (rows) => ((await isDone(rows[0])) ? rows : []))
+    return done.flat()
   }
 
-  async function hand({ tenantId, deliveryId }: ParkedDelivery): Promise<void> {
-    const stream = streamRef('delivery', tenantId, deliveryId)
-    const events = await Array.fromAsync(store.readStream(stream, { attachments: true }))
-    const [delivery] = events
-    if (delivery === undefined) return
-    // The tenant had it all along and the number came back to it: there is nothing to hand over, only to do.
-    if (tenantId !== platformTenant) {
-      await handle([delivery])
-      return
-    }
-    const opened = await openDelivery(vault, delivery)
-    if ('unreadable' in opened) return
-    const app = typeof delivery.data['app'] === 'string' ? delivery.data['app'] : 'default'
-    const sha256 = hash('sha256', opened.raw, 'hex')
-    const routedTo = new Set(events.flatMap(({ type, data }) => (type === 'DeliveryRouted' ? [data['tenantId']] : [])))
-    let expected = events.length
-    for (const part of routeDelivery(opened.value, routes)) {
-      if (part.tenantId === platformTenant || routedTo.has(part.tenantId)) continue
-      await storeDelivery({ store, vault, clock }, { part, raw: opened.raw, sha256, app })
-      const routed: NewEvent = {
-        id: eventId(`${delivery.id} routed ${part.tenantId}`, stream, 0),
-        type: 'DeliveryRouted',
-        schemaVersion: 1,
-        data: { tenantId: part.tenantId, deliveryId: deliveryIdOf(sha256) },
-        meta: { occurredAt: clock().toISOString(), correlationId: stream.id, causationId: delivery.id, actor: { kind: 'process', id: 'intake' } },
+  async function isDone(parked: ParkedDelivery | undefined): Promise<boolean> {
+    if (parked === undefined) return true
+    const { tenantId, deliveryId } = parked
+    for await (const delivery of store.readStream(streamRef('delivery', tenantId, deliveryId), { upTo: 1, attachments: true })) {
+      if (tenantId !== platformTenant) {
+        const { parked: still } = await handle([delivery])
+        return still.length === 0
       }
-      await store.append({ stream, expected: expected++, events: [routed] })
+      const opened = await openDelivery(vault, delivery)
+      if (!('unreadable' in opened)) await handOver(delivery, opened)
     }
+    return true
   }
 }

@@ -59,7 +59,12 @@ export const metaChange = z.looseObject({
   field: z.string(),
   value: z.looseObject({
     metadata: z
-      .looseObject({ phone_number_id: z.union([z.string(), z.number()]).transform(String) })
+      .looseObject({
+        phone_number_id: z
+          .union([z.string(), z.number()])
+          .transform(String)
+          .pipe(z.string().regex(/^[\w.-]{1,64}$/)),
+      })
       .optional()
       .catch(undefined),
     contacts: items.optional(),

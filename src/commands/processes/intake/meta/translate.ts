@@ -58,7 +58,7 @@ function translateChange(raw: unknown, path: string, receivedAt: Date): readonly
     return messages.length + statuses.length === 0 ? [] : [{ kind: 'unreadable', path, error: 'value.metadata.phone_number_id is missing' }]
   }
   const phoneNumberId = metadata.phone_number_id
-  const people = contacts.flatMap((contact) => parsed(metaContact, contact, (known) => [known], []))
+  const people = cardsOf(contacts)
   return [
     ...messages.map((message, m) => translateMessage(message, `${path}.value.messages[${m}]`, { phoneNumberId, people, receivedAt })),
     ...statuses.map((status, s) => translateStatus(status, `${path}.value.statuses[${s}]`, { phoneNumberId, receivedAt })),
@@ -68,7 +68,7 @@ function translateChange(raw: unknown, path: string, receivedAt: Date): readonly
 function translateMessage(
   raw: unknown,
   path: string,
-  { phoneNumberId, people, receivedAt }: { phoneNumberId: string; people: readonly MetaContact[]; receivedAt: Date },
+  { phoneNumberId, people, receivedAt }: { phoneNumberId: string; people: Cards; receivedAt: Date },
 ): Item {
   const read = metaMessage.safeParse(raw)
   if (!read.success) return unreadable(path, read.error)
@@ -115,11 +115,23 @@ function translateStatus(raw: unknown, path: string, { phoneNumberId, receivedAt
   }
 }
 
+/** Cards by every id they have. A delivery may hold thousands of both. */
+type Cards = ReadonlyMap<string, MetaContact>
+
+function cardsOf(contacts: readonly unknown[]): Cards {
+  const cards = new Map<string, MetaContact>()
+  for (const contact of contacts) {
+    const card = metaContact.safeParse(contact).data
+    for (const id of [card?.wa_id, card?.user_id]) if (card !== undefined && id !== undefined && !cards.has(id)) cards.set(id, card)
+  }
+  return cards
+}
+
 /** The contact card is matched by id, never by its place: the arrays need not run side by side. */
-function personOf(message: MetaMessage, people: readonly MetaContact[]): Person | undefined {
+function personOf(message: MetaMessage, people: Cards): Person | undefined {
   const { from, from_user_id: fromUser } = message
   if (from === undefined && fromUser === undefined) return undefined
-  const card = people.find((one) => (from !== undefined && one.wa_id === from) || (fromUser !== undefined && one.user_id === fromUser))
+  const card = (from === undefined ? undefined : people.get(from)) ?? (fromUser === undefined ? undefined : people.get(fromUser))
   return { waId: from ?? card?.wa_id, bsuid: fromUser ?? card?.user_id, name: card?.profile?.name }
 }
 
