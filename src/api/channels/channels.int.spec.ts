@@ -72,7 +72,8 @@ describe('connecting a number', () => {
     const { key } = await office.tenant()
     office.provider.state.away = true
     const away = await connect(key)
-    expect(away.json).toMatchObject({ status: 503, code: 'provider_unreachable', retryable: true })
+    expect(away.json).toMatchObject({ status: 503, code: 'provider_unreachable', retryable: true, retry_after: 5 })
+    expect(away.headers.get('retry-after')).toBe('5')
     expect((await connect(key, { verify: false })).json).toMatchObject({ status: 'connected', phone: null })
   })
 

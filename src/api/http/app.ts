@@ -7,7 +7,7 @@ import { jsonBody } from './body.ts'
 import { errorHandler } from './error-handler.ts'
 import { gate } from './gate.ts'
 import { givenRequestId } from './headers.ts'
-import { errorFacts, requestLog } from './logging.ts'
+import { requestLog } from './logging.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Authenticate, HttpRequest, HttpResponse } from './principal.ts'
 import { problem } from './problem.ts'
@@ -48,6 +48,11 @@ export function createApp(deps: AppDeps): Express {
   app.use(requestLog(deps.log, (path) => path === '/healthz' || path === '/readyz' || path === '/metrics'))
   app.use(observed(deps.onAnswer))
   app.use(securityHeaders())
+  // Set before anything can refuse. Express matches addresses in any case, so this does too.
+  app.use((req: HttpRequest, res: HttpResponse, next: NextFunction) => {
+    if (/^\/(?:v1|api)(?:\/|$)/i.test(req.path)) res.set('Cache-Control', 'no-store')
+    next()
+  })
   app.use((req: HttpRequest, _res: HttpResponse, next: NextFunction) => {
     // PostgreSQL text cannot hold U+0000; no id or filter needs it.
     if (/%00/.test(req.url)) throw problem('bad_request', 'The address contains the character U+0000.')
@@ -60,7 +65,7 @@ export function createApp(deps: AppDeps): Express {
   app.use(() => {
     throw problem('not_found', 'There is nothing at this address.')
   })
-  app.use(errorHandler((error, requestId, status) => deps.log.error({ error: errorFacts(error), request_id: requestId, status }, 'a request failed')))
+  app.use(errorHandler((error, requestId, status) => deps.log.error({ err: error, request_id: requestId, status }, 'a request failed')))
   return app
 }
 

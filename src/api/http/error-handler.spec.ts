@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
 import { BadCursor } from '../../projections/engine/page.ts'
-import { asProblem } from './error-handler.ts'
-import { errorFacts } from './logging.ts'
-import { problemBody } from './problem.ts'
+import { keptProblem } from './answering.ts'
+import { asProblem, errorHandler } from './error-handler.ts'
+import { problem, problemBody } from './problem.ts'
 
 describe('what was thrown', () => {
   it.each<[string, unknown, number, string]>([
@@ -12,6 +12,12 @@ describe('what was thrown', () => {
     ['a database that is gone', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 503, 'unavailable'],
     ['a database that restarts', Object.assign(new Error('terminating'), { code: '57P01' }), 503, 'unavailable'],
     ['a connection cut under a query', new Error('Connection terminated unexpectedly'), 503, 'unavailable'],
+    [
+      'a value that PostgreSQL cannot hold',
+      Object.assign(new Error('invalid byte sequence'), { code: '22021', severity: 'ERROR' }),
+      422,
+      'invalid_request',
+    ],
     ['a cursor of another list', new BadCursor('no'), 422, 'invalid_request'],
     ['a mistake of ours', new TypeError('x is not a function'), 500, 'internal'],
     ['something that is no error', 'oops', 500, 'internal'],
@@ -26,6 +32,21 @@ describe('what was thrown', () => {
       request_id: 'r',
     })
   })
+  it.each([problem('unavailable'), problem('provider_unreachable', 'Meta is away.'), asProblem(Object.assign(new Error(), { code: '57P03' }))])(
+    'with 503 always tells the client when to come back',
+    (thrown) => {
+      const { retry_after: seconds } = problemBody(thrown, 'r')
+      expect(seconds).toBeGreaterThan(0)
+      expect(keptProblem(thrown, 'r').headers['Retry-After']).toBe(String(seconds))
+    },
+  )
+  it('of PostgreSQL about a value reaches the log although the client is told', () => {
+    const logged: unknown[] = []
+    const res = { locals: { requestId: 'r' }, headersSent: false, status: () => res, set: () => res, end: () => res }
+    const thrown = Object.assign(new Error('invalid byte sequence'), { code: '22021', severity: 'ERROR' })
+    errorHandler((error, _requestId, status) => logged.push([error, status]))(thrown, { complete: true } as never, res as never, () => undefined)
+    expect(logged).toEqual([[thrown, 422]])
+  })
   it('says nothing of a mistake of ours', () => {
     expect(JSON.stringify(problemBody(asProblem(new Error('select * from secrets')), 'r'))).not.toContain('secrets')
   })
@@ -34,19 +55,5 @@ describe('what was thrown', () => {
     const body = problemBody(asProblem(result.error), 'r')
     expect(body).toMatchObject({ status: 422, errors: [{ path: 'name' }, { path: 'plan' }, { path: 'my secret', code: 'unrecognized_key' }] })
     expect(JSON.stringify(body)).not.toContain('gold-plated')
-  })
-})
-
-describe('what is logged of an error', () => {
-  it('of PostgreSQL is schema, never the values of a row', () => {
-    const error = Object.assign(new Error('duplicate key: Ana'), {
-      severity: 'ERROR',
-      code: '23505',
-      detail: 'Key (name)=(Ana)',
-      constraint: 'people_pkey',
-    })
-    const facts = errorFacts(new Error('while saving', { cause: error }))
-    expect(facts).toMatchObject({ message: 'while saving', cause: { code: '23505', constraint: 'people_pkey' } })
-    expect(JSON.stringify(facts)).not.toContain('Ana')
   })
 })

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { platformTenant } from '../../domain/kernel/stream.ts'
-import { admit, credentialOf } from './gate.ts'
-import type { Principal } from './principal.ts'
+import { admit, credentialOf, gate } from './gate.ts'
+import type { Authenticate, Principal } from './principal.ts'
 import type { Problem } from './problem.ts'
-import type { Access, Method } from './route.ts'
+import type { RateLimits } from './rate-limit.ts'
+import type { Access, Method, Route } from './route.ts'
 
 const key: Principal = { kind: 'key', tenantId: 't', actor: { kind: 'api', id: 'k' }, scopes: ['channels:read'], tenantStatus: 'active' }
 const operator: Principal = { ...key, kind: 'operator', tenantId: platformTenant, scopes: ['*'] }
@@ -31,6 +32,30 @@ describe('the gate', () => {
     ['no changes to a closed tenant', { ...key, scopes: ['*'], tenantStatus: 'closed' }, 'channels:write', 'patch', 'tenant_suspended'],
   ])('lets in %s', (_, who, access, method, expected) => {
     expect(outcome(who, access, method)).toBe(expected)
+  })
+  it('lets a key of a suspended tenant do what only takes away', () => {
+    const suspended: Principal = { ...key, scopes: ['keys:write'], tenantStatus: 'suspended' }
+    expect(admit({ access: 'keys:write', method: 'delete', whileInactive: true }, 'token', undefined, () => suspended)).toBe(suspended)
+  })
+  it.each<[string, ReturnType<Authenticate>, number]>([
+    ['an unknown credential', undefined, 1],
+    ['one that lacks the scope', { ...key, scopes: [] }, 0],
+    ['one of a suspended tenant', { ...key, scopes: ['*'], tenantStatus: 'suspended' }, 0],
+    ['an operator who names no tenant', operator, 0],
+    ['an operator who names one that does not exist', 'unknown_tenant', 0],
+  ])('counts as a guess %s or not', async (_, who, expected) => {
+    let guesses = 0
+    const limits: RateLimits = {
+      count: () => Promise.resolve(),
+      countFailure: () => {
+        guesses++
+        return Promise.resolve()
+      },
+    }
+    const route: Pick<Route, 'access' | 'method'> = { access: 'channels:write', method: 'post' }
+    const req = { ip: '::1', get: (name: string) => (name === 'authorization' ? 'Bearer token' : undefined) }
+    await expect(gate(route as Route, () => who, limits)(req as never, { locals: {} } as never, () => undefined)).rejects.toThrow()
+    expect(guesses).toBe(expected)
   })
   it.each([
     [{ authorization: 'Bearer abc' }, 'abc'],

@@ -1,7 +1,7 @@
 import type { NextFunction } from 'express'
 import { platformTenant } from '../../domain/kernel/stream.ts'
 import type { Authenticate, HttpHandler, HttpRequest, HttpResponse, Principal } from './principal.ts'
-import { problem } from './problem.ts'
+import { problem, Problem } from './problem.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { changes, type Route } from './route.ts'
 import { covers } from './scopes.ts'
@@ -25,7 +25,7 @@ export function credentialOf(req: Pick<HttpRequest, 'get'>): string | undefined 
  * Order: credential → rate → tenant → scope → is the tenant open for changes.
  */
 export function admit(
-  route: Pick<Route, 'access' | 'method' | 'platform'>,
+  route: Pick<Route, 'access' | 'method' | 'platform' | 'whileInactive'>,
   token: string | undefined,
   tenant: string | undefined,
   authenticate: Authenticate,
@@ -41,7 +41,7 @@ export function admit(
   if (route.access === 'authenticated') return principal
   if (principal.tenantId === platformTenant && route.platform !== true) throw problem('tenant_required')
   if (!covers(principal.scopes, route.access)) throw problem('forbidden', `This needs the scope "${route.access}", which the key does not have.`)
-  if (changes(route) && principal.tenantStatus !== 'active') {
+  if (changes(route) && route.whileInactive !== true && principal.tenantStatus !== 'active') {
     throw problem('tenant_suspended', `The organisation is ${principal.tenantStatus}: it can read, but not change anything.`)
   }
   return principal
@@ -56,7 +56,8 @@ export const gate =
     try {
       principal = admit(route, credentialOf(req), req.get('x-tenant'), authenticate)
     } catch (error) {
-      await limits.countFailure(ip)
+      // Only guesses: a key that is refused for its scope, its tenant or the tenant's state is a good one.
+      if (error instanceof Problem && error.code === 'unauthorized') await limits.countFailure(ip)
       throw error
     }
     await limits.count(principal.kind === 'nobody' ? `ip:${ip}` : `${principal.kind}:${principal.actor.id}`)

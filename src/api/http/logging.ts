@@ -4,20 +4,6 @@ import type { Logger } from 'pino'
 import { pinoHttp } from 'pino-http'
 import type { Locals } from './principal.ts'
 
-/** What of an error may be logged. PostgreSQL puts the values of rows into message, detail and where: of its errors only what is schema gets through. */
-export function errorFacts(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { name: typeof error }
-  const { code, severity, table, constraint, routine } = error as Error & Record<'code' | 'severity' | 'table' | 'constraint' | 'routine', unknown>
-  const frames = error.stack?.split('\n').filter((text) => text.trimStart().startsWith('at '))
-  return {
-    name: error.name,
-    ...(severity === undefined ? { message: error.message } : { table, constraint, routine }),
-    code,
-    stack: frames?.join('\n'),
-    ...(error.cause === undefined ? {} : { cause: errorFacts(error.cause) }),
-  }
-}
-
 /** One line per answered request: how it went and for whom, by ids. No body, token, query value or address of a person; the path as the route names it. */
 export function requestLog(log: Logger, quiet: (path: string) => boolean): RequestHandler {
   const seen = (req: IncomingMessage): { originalUrl?: string; route?: { path?: string } } => req as never

@@ -11,6 +11,9 @@ export type ProblemOptions = {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** After how long to come back when whoever says 503 knows no better. */
+const awaySeconds = 5
+
 /**
  * An answer that is not the wished one, thrown anywhere below a route and rendered by the one error handler.
  * It is an exception only inside the edge: commands answer refusals as values, and `settled` turns them into this.
@@ -24,7 +27,7 @@ export class Problem extends Error {
     super(options.detail ?? problemCodes[code][1])
     this.code = code
     this.status = problemCodes[code][0]
-    this.options = options
+    this.options = this.status === 503 && options.retryAfterSeconds === undefined ? { ...options, retryAfterSeconds: awaySeconds } : options
   }
 }
 

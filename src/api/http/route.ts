@@ -23,6 +23,8 @@ export type RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B extends 
   readonly access: Access
   /** The operator may call it without naming a tenant, and then sees what belongs to nobody (deliveries for unknown numbers). */
   readonly platform?: true
+  /** A change that also a suspended or closed organisation may make, because it only takes away: a key that leaked must go in every state. */
+  readonly whileInactive?: true
   readonly params?: P
   readonly query?: Q
   readonly body?: B

@@ -24,6 +24,7 @@ describe('the machine room', () => {
     database = check
     const reply = await office.call(undefined, 'GET', '/readyz')
     expect([reply.status, reply.json]).toEqual([503, { status: 'not_ready', checks: { database: said, store: 'ok' } }])
+    expect(reply.headers.get('retry-after')).toBe('5')
   })
   it('gets its numbers as text', async () => {
     const reply = await office.call(undefined, 'GET', '/metrics')

@@ -39,9 +39,10 @@ export function operationsRoutes({ checks, metrics, version }: OperationsDeps): 
       access: 'public',
       summary: 'Database, log and read models are there and caught up',
       responses: { 200: { description: 'Ready', schema: readySchema }, 503: { description: 'Not ready', schema: readySchema } },
-      async handle(): Promise<Answer> {
+      async handle({ res }): Promise<Answer> {
         const found = await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await inTime(check)] as const))
         const ready = found.every(([, wrong]) => wrong === undefined)
+        if (!ready) res.set('Retry-After', '5')
         const body = { status: ready ? 'ready' : 'not_ready', checks: Object.fromEntries(found.map(([name, wrong]) => [name, wrong ?? 'ok'])) }
         return { status: ready ? 200 : 503, body }
       },

@@ -57,7 +57,7 @@ export function keyRoutes({ queries, directory, issueApiKey, revokeApiKey }: Key
       access: 'keys:read',
       summary: 'List API keys, revoked ones among them',
       reads,
-      query: z.strictObject(paging),
+      query: z.object(paging),
       responses: { 200: { description: 'Keys without their secrets', schema: pageOf(apiKeySchema) } },
       handle: async ({ tenantId, query }) => ok(listBody(await listApiKeys(queries, tenantId, query), renderApiKey)),
     }),
@@ -98,7 +98,8 @@ export function keyRoutes({ queries, directory, issueApiKey, revokeApiKey }: Key
       path: '/v1/api-keys/{id}',
       tag,
       access: 'keys:write',
-      summary: 'Revoke an API key',
+      summary: 'Revoke an API key, also while the organisation is suspended or closed',
+      whileInactive: true,
       params: idParams,
       responses: { 204: { description: 'Revoked' } },
       async handle({ params, context }) {

@@ -231,6 +231,18 @@ describe('API keys', () => {
     expect(list.text).not.toContain('hash')
   })
 
+  it.each(['suspend', 'close'])('that leaked can be revoked after a %s', async (turn) => {
+    const { id, key, slug } = await office.tenant()
+    const leaked = await office.call(key, 'POST', '/v1/api-keys', { scopes: ['*'] })
+    const another = await office.call(key, 'POST', '/v1/api-keys', { scopes: ['*'] })
+    await office.call(operatorKey, 'POST', `/v1/tenants/${id}/${turn}`)
+    expect((await office.call(key, 'POST', '/v1/api-keys', { scopes: ['*'] })).said('code')).toBe('tenant_suspended')
+    expect((await office.call(key, 'DELETE', `/v1/api-keys/${leaked.said('id')}`)).status).toBe(204)
+    expect((await office.call(operatorKey, 'DELETE', `/v1/api-keys/${another.said('id')}`, undefined, { 'x-tenant': slug })).status).toBe(204)
+    for (const gone of [leaked, another]) expect((await office.call(gone.said('key'), 'GET', '/v1/me')).status).toBe(401)
+    expect((await office.call(key, 'GET', '/v1/api-keys')).status).toBe(200)
+  })
+
   it('of one tenant are nothing to another', async () => {
     const [a, b] = await Promise.all([office.tenant(), office.tenant()])
     const issued = await office.call(a.key, 'POST', '/v1/api-keys', { name: 'A', scopes: ['*'] })
