@@ -4,6 +4,7 @@ import { Client, type Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
 import { collect, followUntil, someEvents, someStream } from '../../../../tests/support/events.ts'
+import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { start } from '../../../domain/kernel/position.ts'
 import { createPool } from '../../../postgres/pool.ts'
@@ -118,6 +119,28 @@ describe('the log on PostgreSQL', () => {
     ).toContain('events_stream')
     expect(await plan('select position from es.events order by position desc limit 1')).toContain('Only Scan Backward using events_pkey')
     expect(await plan('select * from es.events where position > 5 order by position limit 1000')).toContain('events_pkey')
+  })
+
+  it('cuts a page that gets heavy, and goes on after it without a loss', async () => {
+    const { position: after } = await store.head()
+    const stream = someStream()
+    const heavy = 3_000_000
+    // A stream reaches 16 MiB with its sixth body.
+    for (let nth = 0; nth < 7; nth++)
+      await store.append({ stream, expected: nth * 2, events: [...someEvents(1, { attachment: Buffer.alloc(heavy, nth) }), ...someEvents(1)] })
+    const expected = Array.from({ length: 14 }, (_, index) => [index + 1, index % 2 === 0 ? (index / 2) * 1_000_000_000 + heavy : undefined])
+    const seen = (events: readonly RecordedEvent[]) =>
+      events.map(({ version, attachment }) => [version, attachment && (attachment.at(-1) ?? 0) * 1_000_000_000 + attachment.length])
+
+    for (const filter of [{}, { tenantId: stream.tenantId }]) {
+      const first = await store.readAll({ after, filter, limit: 500, attachments: true })
+      expect(seen(first.events)).toEqual(expected.slice(0, 11))
+      expect(Number(first.through)).toBe(Number(after) + 11)
+      const second = await store.readAll({ after: first.through, filter, limit: 500, attachments: true })
+      expect(seen(second.events)).toEqual(expected.slice(11))
+      expect((await store.readAll({ after, filter, limit: 500 })).events).toHaveLength(14)
+    }
+    expect(seen(await collect(store.readStream(stream, { attachments: true })))).toEqual(expected)
   })
 
   it('is followed across processes, also when the connection that listens is cut, and hearsay does no harm', async () => {

@@ -17,15 +17,37 @@ export class LogHole extends Error {
 type Row = readonly (string | null)[]
 
 const rawText = { getTypeParser: () => (text: string | Buffer) => text }
-const columns =
-  "e.position, round(date_part('epoch', e.recorded_at) * 1000), e.tenant_id, e.stream_id, e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata"
-const body = { with: ', a.body', without: '' }
+/** A page ends with the event that reaches this: a thousand deliveries of 3 MB each would otherwise be one answer, and no process survives that. */
+const pageBytes = 16 * 1024 * 1024
+const body = { with: 'a.body', without: 'null::bytea as body' }
+const bodyBytes = { with: '+ coalesce(octet_length(a.body), 0)', without: '' }
 // recorded_at is in the join so that only the partition of that month is asked.
 const joined = {
   with: 'left join es.attachments a on a.tenant_id = e.tenant_id and a.position = e.position and a.recorded_at = e.recorded_at',
   without: '',
 }
-const attached = (attachments: boolean): 'with' | 'without' => (attachments ? 'with' : 'without')
+
+/**
+ * The next events, as many as the limit and `pageBytes` allow, always at least one. The running sum goes over sizes, which PostgreSQL knows without
+ * fetching a body, and only the bodies of the events that are taken are read. The last column is the sum up to here.
+ */
+function statement(attachments: boolean, { where, by, limit }: { where: string; by: 'position' | 'version'; limit: string }): string {
+  const kind = attachments ? 'with' : 'without'
+  return `select position, round(date_part('epoch', recorded_at) * 1000), tenant_id, stream_id, version, event_id, type, schema_version, data, metadata,
+      body, upto
+    from (
+      select *, sum(bytes) over (order by ${by} rows unbounded preceding) as upto
+      from (
+        select e.*, ${body[kind]}, octet_length(e.data::text)::bigint ${bodyBytes[kind]} as bytes
+        from es.events e ${joined[kind]} where ${where} order by e.${by} limit ${limit}
+      ) sized
+    ) summed
+    where upto - bytes < ${pageBytes} order by ${by}`
+}
+
+/** Whether weight ended the page, and not the limit or the log. */
+const isCut = (last: Row | undefined): boolean => Number(last?.[sumColumn] ?? 0) >= pageBytes
+const sumColumn = 11
 
 /** How far one statement looks for events of a filter: rare ones must not turn it into a scan of the whole log. A tenant's have an index. */
 const windowOf = ({ tenantId }: LogFilter): number => (tenantId === undefined ? 50_000 : 1_000_000)
@@ -41,12 +63,7 @@ export async function readPage(
 }
 
 async function readEverything(pool: Pool, after: number, limit: number, attachments: boolean): Promise<Page> {
-  const kind = attached(attachments)
-  const rows = await query(
-    pool,
-    `select ${columns}${body[kind]} from es.events e ${joined[kind]} where e.position > $1 order by e.position limit $2`,
-    [after, limit],
-  )
+  const rows = await query(pool, statement(attachments, { where: 'e.position > $1', by: 'position', limit: '$2' }), [after, limit])
   const last = rows.at(-1)?.[0]
   const through = last === undefined || last === null ? after : Number(last)
   // Positions have no gaps and nothing commits behind what is visible: n rows end n positions on, or something was lost.
@@ -59,26 +76,24 @@ async function readFiltered(
   pool: Pool,
   { after, filter, limit, attachments }: { after: number; filter: LogFilter; limit: number; attachments: boolean },
 ): Promise<Page> {
-  const kind = attached(attachments)
   const end = after + windowOf(filter)
   const values: unknown[] = [after, limit, end]
   const conditions: string[] = []
   if (filter.types !== undefined) conditions.push(`and e.type = any($${values.push(filter.types)})`)
   if (filter.tenantId !== undefined) conditions.push(`and e.tenant_id = $${values.push(filter.tenantId)}`)
+  const where = `e.position > $1 and e.position <= $3 ${conditions.join(' ')}`
+  const page = statement(attachments, { where, by: 'position', limit: '$2' })
   // The tip comes from the same snapshot: what is not among the rows was not there when the window was looked at.
   const rows = await query(
     pool,
     `select f.*, tip.position from (select coalesce(max(position), 0) as position from es.events) tip
-     left join lateral (
-       select ${columns}${body[kind]} from es.events e ${joined[kind]}
-       where e.position > $1 and e.position <= $3 ${conditions.join(' ')} order by e.position limit $2
-     ) f on true order by f.position`,
+     left join lateral (${page}) f on true order by f.position`,
     values,
   )
   const tip = Number(rows[0]?.at(-1) ?? 0)
   const found = rows.filter((row) => row[0] !== null).map((row) => row.slice(0, -1))
-  const last = found.at(-1)?.[0]
-  return pageOf(found, found.length === limit ? Number(last) : Math.max(after, Math.min(tip, end)))
+  const last = found.at(-1)
+  return pageOf(found, found.length === limit || isCut(last) ? Number(last?.[0]) : Math.max(after, Math.min(tip, end)))
 }
 
 const streamPage = 500
@@ -90,15 +105,16 @@ export async function* readStreamPages(
   stream: StreamRef,
   { after = 0, upTo = latestVersion, asOf, attachments = false }: { after?: number; upTo?: number; asOf?: Date; attachments?: boolean },
 ): AsyncGenerator<readonly RecordedEvent[]> {
-  const kind = attached(attachments)
-  const text = `select ${columns}${body[kind]} from es.events e ${joined[kind]}
-    where e.tenant_id = $1 and e.stream_id = $2 and e.version > $3 and e.version <= $4 and e.recorded_at <= $5 order by e.version limit ${streamPage}`
+  const where = 'e.tenant_id = $1 and e.stream_id = $2 and e.version > $3 and e.version <= $4 and e.recorded_at <= $5'
+  const text = statement(attachments, { where, by: 'version', limit: String(streamPage) })
+  const name = `es.stream ${attachments ? 'with' : 'without'}`
   for (let version = after; version < upTo;) {
     const values = [stream.tenantId, streamIdOf(stream), version, Math.min(upTo, latestVersion), asOf?.toISOString() ?? 'infinity']
-    const { events } = pageOf(await query(pool, text, values, `es.stream ${kind}`), 0)
+    const rows = await query(pool, text, values, name)
+    const { events } = pageOf(rows, 0)
     if (events.length > 0) yield events
-    if (events.length < streamPage) return
-    version += streamPage
+    if (events.length < streamPage && !isCut(rows.at(-1))) return
+    version = events.at(-1)?.version ?? upTo
   }
 }
 
