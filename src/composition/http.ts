@@ -64,7 +64,7 @@ export async function listen({
     res.writeHead(503, { 'Retry-After': '1', 'Content-Length': '0' })
     res.end()
   }
-  const server = createServer({ keepAliveTimeout: 65_000, noDelay: true }, (req, res) => listener(req, res))
+  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 60_000, noDelay: true }, (req, res) => listener(req, res))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, resolve)

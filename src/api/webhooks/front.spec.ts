@@ -11,7 +11,7 @@ afterEach(() => server?.close())
 
 const sign = (body: string | Buffer, secret = 'current') => `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
 
-async function start(receive: FrontOptions['receive'] = async () => undefined) {
+async function start(receive: FrontOptions['receive'] = async () => undefined, more: Partial<FrontOptions> = {}) {
   const received: { raw: string; app: string }[] = []
   const front = webhookFront({
     appOf: (hook) =>
@@ -23,6 +23,7 @@ async function start(receive: FrontOptions['receive'] = async () => undefined) {
       received.push({ raw: Buffer.from(delivery.raw).toString(), app: delivery.app })
     },
     otherwise: (_req, res) => res.writeHead(418).end(),
+    ...more,
   })
   server = createServer(front).listen(0)
   const { port } = server.address() as AddressInfo
@@ -96,14 +97,21 @@ describe('the webhook endpoint', () => {
     const body = JSON.stringify('x'.repeat(3 * 1024 * 1024 - 2))
     expect((await post(body)).status).toBe(200)
     expect((await post(`${body} `)).status).toBe(413)
-    expect((await send('POST', '/webhooks/meta', `${body} `, { 'Transfer-Encoding': 'chunked' })).status).toBe(413)
-    expect((await send('POST', '/webhooks/meta', body.repeat(3), { 'Transfer-Encoding': 'chunked' })).status).toBe(413)
+    expect((await send('POST', '/webhooks/meta', `${body} `, { 'Transfer-Encoding': 'chunked', 'X-Hub-Signature-256': sign(body) })).status).toBe(413)
+    expect((await send('POST', '/webhooks/meta', body.repeat(3), { 'Transfer-Encoding': 'chunked', 'X-Hub-Signature-256': sign(body) })).status).toBe(
+      413,
+    )
   })
   it('answers 503 when it could not be made durable', async () => {
     const { post } = await start(async () => {
       throw new StoreUnavailable('queue_full', 'too much at once', 3)
     })
     expect(await post('{}')).toMatchObject({ status: 503, headers: { 'retry-after': '3' } })
+  })
+  it('answers 503 rather than take in more than there is room for, and has its room back afterwards', async () => {
+    const { post } = await start(undefined, { roomBytes: 1_000 })
+    expect((await post(JSON.stringify('x'.repeat(5_000)))).status).toBe(503)
+    expect((await post('{}')).status).toBe(200)
   })
   it('echoes the challenge to who knows the verify token, else 403', async () => {
     const { send } = await start()

@@ -4,7 +4,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { ReceiveDelivery } from '../../commands/deliveries/receive-delivery.ts'
 import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
 import { nestsDeeperThan } from './json-depth.ts'
-import { isSigned } from './signature.ts'
+import { isSigned, signatureOf } from './signature.ts'
 
 /** A Meta app whose webhooks come here: `default`, or a tenant's own behind an unguessable hook. */
 export type WebhookApp = {
@@ -23,6 +23,8 @@ export type FrontOptions = {
   readonly receive: ReceiveDelivery
   readonly onOutcome?: (outcome: WebhookOutcome, milliseconds: number) => void
   readonly onError?: (error: unknown) => void
+  /** Bytes of bodies under way at once (64 MiB); beyond it 503. */
+  readonly roomBytes?: number
   /** Everything that is not a webhook of Meta. */
   readonly otherwise: RequestListener
 }
@@ -31,6 +33,7 @@ export type FrontOptions = {
 const maxBytes = 3 * 1024 * 1024
 const maxDepth = 128
 const discardMs = 5_000
+const roomBytes = 64 * 1024 * 1024
 const path = /^\/(?:webhooks\/meta(?:\/([A-Za-z0-9_-]{1,128}))?|api\/whatsapp\/webhook)\/?$/
 
 /**
@@ -38,6 +41,7 @@ const path = /^\/(?:webhooks\/meta(?:\/([A-Za-z0-9_-]{1,128}))?|api\/whatsapp\/w
  * Nothing is said before it is durable: 200 means stored, 503 means send it again.
  */
 export function webhookFront(options: FrontOptions): RequestListener {
+  const room: Room = { bytes: options.roomBytes ?? roomBytes }
   return (req, res) => {
     const url = req.url ?? ''
     const query = url.indexOf('?')
@@ -46,7 +50,7 @@ export function webhookFront(options: FrontOptions): RequestListener {
       options.otherwise(req, res)
       return
     }
-    const work = req.method === 'GET' ? verify(req, res, match[1], options) : take(req, res, match[1], options)
+    const work = req.method === 'GET' ? verify(req, res, match[1], options) : take(req, res, { hook: match[1], room }, options)
     work.catch((error: unknown) => {
       options.onError?.(error)
       if (!res.headersSent) answer(res, 503, { 'Retry-After': '5' })
@@ -71,20 +75,30 @@ async function verify(req: IncomingMessage, res: ServerResponse, hook: string | 
 
 const sameText = (given: string, wanted: string): boolean => timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'))
 
-async function take(req: IncomingMessage, res: ServerResponse, hook: string | undefined, options: FrontOptions): Promise<void> {
+async function take(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { hook, room }: { hook: string | undefined; room: Room },
+  options: FrontOptions,
+): Promise<void> {
   const started = performance.now()
   const said = (outcome: WebhookOutcome): void => options.onOutcome?.(outcome, performance.now() - started)
-  const body = await readBody(req)
-  if (body === 'aborted') return said('aborted')
-  if (body === 'too_large') {
-    answer(res, 413, { Connection: 'close' })
+  const refuse = (status: number, outcome: WebhookOutcome, headers: Record<string, string> = {}): void => {
+    answer(res, status, { Connection: 'close', ...headers })
     discard(req)
-    return said('too_large')
+    said(outcome)
   }
+  const signature = signatureOf(req)
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) return refuse(413, 'too_large')
+  // Without so much as the form of a signature it is not worth the memory.
+  if (signature === undefined) return refuse(401, 'unsigned')
+  const body = await readBody(req, room)
+  if (body === 'aborted') return said('aborted')
+  if (body === 'too_large') return refuse(413, 'too_large')
+  if (body === 'no_room') return refuse(503, 'unavailable', { 'Retry-After': '2' })
   const found = options.appOf(hook)
   const app = found instanceof Promise ? await found : found
-  const signature = req.headers['x-hub-signature-256']
-  if (app === undefined || !isSigned(body, Array.isArray(signature) ? undefined : signature, app.keys)) {
+  if (app === undefined || !isSigned(body, signature, app.keys)) {
     answer(res, 401)
     return said('unsigned')
   }
@@ -125,26 +139,28 @@ function discard(req: IncomingMessage): void {
   req.resume()
 }
 
-function readBody(req: IncomingMessage): Promise<Buffer | 'too_large' | 'aborted'> {
+/** Bytes of bodies that may still be taken in at once: what is not verified yet must not be able to fill the memory. */
+type Room = { bytes: number }
+
+function readBody(req: IncomingMessage, room: Room): Promise<Buffer | 'too_large' | 'aborted' | 'no_room'> {
   return new Promise((resolve) => {
-    if (Number(req.headers['content-length'] ?? 0) > maxBytes) {
-      resolve('too_large')
-      return
-    }
     const chunks: Buffer[] = []
     let size = 0
+    const done = (result: Buffer | 'too_large' | 'aborted' | 'no_room'): void => {
+      room.bytes += size
+      size = 0
+      resolve(result)
+    }
     req.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size > maxBytes) {
-        req.pause()
-        resolve('too_large')
-      } else {
-        chunks.push(chunk)
-      }
+      room.bytes -= chunk.length
+      if (size > maxBytes) done('too_large')
+      else if (room.bytes < 0) done('no_room')
+      else chunks.push(chunk)
     })
-    req.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)))
-    req.on('error', () => resolve('aborted'))
-    req.on('close', () => resolve('aborted'))
+    req.on('end', () => done(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
+    req.on('error', () => done('aborted'))
+    req.on('close', () => done('aborted'))
   })
 }
 

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 
 /** App secrets, ready to verify with. Several at once while a secret is being rotated. */
 export const signingKeys = (secrets: readonly string[]): readonly KeyObject[] => secrets.map((secret) => createSecretKey(Buffer.from(secret, 'utf8')))
@@ -6,12 +7,17 @@ export const signingKeys = (secrets: readonly string[]): readonly KeyObject[] =>
 const prefix = 'sha256='
 const header = /^sha256=[0-9a-f]{64}$/i
 
+/** The header, if it has the form of a signature. */
+export function signatureOf({ headers }: Pick<IncomingMessage, 'headers'>): string | undefined {
+  const given = headers['x-hub-signature-256']
+  return typeof given === 'string' && header.test(given) ? given : undefined
+}
+
 /**
  * `X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the raw body under the app secret>`, against each current secret, in constant time.
  * The bytes are hashed as they came: parsed and written again, any non-ASCII text would no longer match Meta's escaping.
  */
-export function isSigned(raw: Uint8Array, signature: string | undefined, keys: readonly KeyObject[]): boolean {
-  if (signature === undefined || !header.test(signature)) return false
+export function isSigned(raw: Uint8Array, signature: string, keys: readonly KeyObject[]): boolean {
   const given = Buffer.from(signature.slice(prefix.length), 'hex')
   let valid = false
   for (const key of keys) {
