@@ -6,7 +6,7 @@ describe('sharing loads', () => {
     const loads: string[][] = []
     const ask = shareLoads<string, string>(async (items) => {
       loads.push([...items])
-      return items.map((item) => item.toUpperCase())
+      return items.map((item) => ({ value: item.toUpperCase() }))
     })
     expect(await Promise.all([ask('a', 'a'), ask('b', 'b'), ask('a', 'a')])).toEqual(['A', 'B', 'A'])
     expect(loads).toEqual([['a', 'b']])
@@ -19,7 +19,7 @@ describe('sharing loads', () => {
       const gate = gates[loads.length]
       loads.push([...items])
       await gate?.promise
-      return items
+      return items.map((value) => ({ value }))
     })
     const first = ask('a', 'a')
     await expect.poll(() => loads.length).toBe(1)
@@ -34,11 +34,19 @@ describe('sharing loads', () => {
     let down = true
     const ask = shareLoads<string, string>(async (items) => {
       if (down) throw new Error('database down')
-      return items
+      return items.map((value) => ({ value }))
     })
     const results = await Promise.allSettled([ask('a', 'a'), ask('b', 'b')])
     expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected'])
     down = false
     expect(await ask('a', 'a')).toBe('a')
+  })
+
+  it('fails only those who asked for what is broken', async () => {
+    const ask = shareLoads<string, string>(async (items) =>
+      items.map((item) => (item === 'broken' ? { error: new Error('broken key') } : { value: item })),
+    )
+    const results = await Promise.allSettled([ask('a', 'a'), ask('broken', 'broken'), ask('b', 'b')])
+    expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   })
 })

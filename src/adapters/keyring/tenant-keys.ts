@@ -24,18 +24,25 @@ const binding = (row: Pick<Row, 'tenant_id' | 'purpose' | 'version'>): string =>
 export function createTenantKeyring({ pool, master }: { pool: pg.Pool; master: KeyObject }): TenantKeyring {
   const keys = new Map<string, TenantKeys>()
 
-  async function read(tenantIds: readonly string[]): Promise<void> {
+  /** Puts what is there into `keys`; answers whose keys could not be unwrapped, and why. */
+  async function read(tenantIds: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
     const { rows } = await pool.query<Row>({
       name: 'keyring-tenants',
       text: 'select tenant_id, purpose, version, wrapped_key from keyring.tenant_keys where tenant_id = any($1::uuid[]) order by version',
       values: [tenantIds],
     })
+    const broken = new Map<string, unknown>()
     for (const [tenantId, mine] of Map.groupBy(rows, (row) => row.tenant_id)) {
-      const unwrapped = mine.map((row) => ({ ...row, key: unwrap(row) }))
-      const index = unwrapped.find((row) => row.purpose === 'index')
-      const wrapping = new Map(unwrapped.filter((row) => row.purpose === 'wrap').map((row) => [row.version, row.key]))
-      if (index !== undefined && wrapping.size > 0) keys.set(tenantId, { current: Math.max(...wrapping.keys()), wrapping, index: index.key })
+      try {
+        const unwrapped = mine.map((row) => ({ ...row, key: unwrap(row) }))
+        const index = unwrapped.find((row) => row.purpose === 'index')
+        const wrapping = new Map(unwrapped.filter((row) => row.purpose === 'wrap').map((row) => [row.version, row.key]))
+        if (index !== undefined && wrapping.size > 0) keys.set(tenantId, { current: Math.max(...wrapping.keys()), wrapping, index: index.key })
+      } catch (error) {
+        broken.set(tenantId, error)
+      }
     }
+    return broken
   }
 
   function unwrap(row: Row): KeyObject {
@@ -66,16 +73,16 @@ export function createTenantKeyring({ pool, master }: { pool: pg.Pool; master: K
   }
 
   const load = shareLoads<string, TenantKeys>(async (tenantIds) => {
-    await read(tenantIds)
-    const missing = tenantIds.filter((tenantId) => !keys.has(tenantId))
+    const broken = new Map(await read(tenantIds))
+    const missing = tenantIds.filter((tenantId) => !keys.has(tenantId) && !broken.has(tenantId))
     if (missing.length > 0) {
       await create(missing)
-      await read(missing)
+      for (const [tenantId, error] of await read(missing)) broken.set(tenantId, error)
     }
     return tenantIds.map((tenantId) => {
+      if (broken.has(tenantId)) return { error: broken.get(tenantId) }
       const found = keys.get(tenantId)
-      if (found === undefined) throw new SealBroken(`the keys of the tenant ${tenantId} are incomplete`)
-      return found
+      return found === undefined ? { error: new SealBroken(`the keys of the tenant ${tenantId} are incomplete`) } : { value: found }
     })
   })
 

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { SealBroken, type SealContext, type Vault } from '../../domain/kernel/vault.ts'
 import { masterKeyOf } from './master-key.ts'
 import { keyVersion, openWith, sealWith } from './seal.ts'
-import { shareLoads } from './share-loads.ts'
+import { loaded, shareLoads, type Loaded } from './share-loads.ts'
 import { proposeSubjectKeys, readSubjectKeys, type StoredKey, type SubjectKeyId } from './subject-keys.ts'
 import { createTenantKeyring } from './tenant-keys.ts'
 
@@ -36,11 +36,18 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
 
   /** All subjects get their newest key, new ones a new key; one statement, a second one only for those that another process touched meanwhile. */
   const create = shareLoads<{ tenantId: string; subject: string }, Versioned>(async (subjects) => {
-    await Promise.all([...new Set(subjects.map(({ tenantId }) => tenantId))].map((tenantId) => tenants.ensure(tenantId)))
-    const found = new Map<string, Versioned>()
-    let missing = subjects.map((subject) => ({ ...subject, version: 1 }))
+    const found = new Map<string, Loaded<Versioned>>()
+    const owners = [...new Set(subjects.map(({ tenantId }) => tenantId))]
+    const broken = new Map<string, unknown>()
+    await Promise.all(owners.map((tenantId) => tenants.ensure(tenantId).catch((error: unknown) => broken.set(tenantId, error))))
+    for (const { tenantId, subject } of subjects) if (broken.has(tenantId)) found.set(nameOf(tenantId, subject), { error: broken.get(tenantId) })
+    let missing = subjects.filter(({ tenantId }) => !broken.has(tenantId)).map((subject) => ({ ...subject, version: 1 }))
     for (let tries = 0; missing.length > 0; tries++) {
-      if (tries === 10) throw new Error(`${missing.length} subject keys were made and destroyed by others under every one of ${tries} tries`)
+      if (tries === 10) {
+        const error = new Error(`${missing.length} subject keys were made and destroyed by others under every one of ${tries} tries`)
+        for (const { tenantId, subject } of missing) found.set(nameOf(tenantId, subject), { error })
+        break
+      }
       const proposals = missing.map((id) => {
         const secret = randomBytes(32)
         const tenant = tenantKeys(id.tenantId)
@@ -52,27 +59,32 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
       for (const { wrapped: _, key, ...id } of proposals) {
         const name = nameOf(id.tenantId, id.subject)
         const row = stored.get(name)
-        if (row?.created === true) found.set(name, { version: row.version, key })
+        if (row?.created === true) found.set(name, { value: { version: row.version, key } })
         else if (row === undefined) missing.push(id)
         else if (row.wrapped === null) missing.push({ ...id, version: row.version + 1 })
-        else found.set(name, { version: row.version, key: await unwrap({ ...row, wrapped: row.wrapped }) })
+        else {
+          const { wrapped } = row
+          found.set(name, await loaded(async () => ({ version: row.version, key: await unwrap({ ...row, wrapped }) })))
+        }
       }
     }
-    for (const [name, key] of found) newest.set(name, key)
-    return subjects.map(({ tenantId, subject }) => found.get(nameOf(tenantId, subject)) as Versioned)
+    for (const [name, made] of found) if ('value' in made) newest.set(name, made.value)
+    return subjects.map(({ tenantId, subject }) => found.get(nameOf(tenantId, subject)) as Loaded<Versioned>)
   })
 
   const load = shareLoads<SubjectKeyId, KeyObject | 'destroyed' | undefined>(async (ids) => {
     const rows = new Map((await readSubjectKeys(pool, ids)).map((row) => [`${row.version}/${nameOf(row.tenantId, row.subject)}`, row]))
     return Promise.all(
-      ids.map(async ({ tenantId, subject, version }) => {
-        const row = rows.get(`${version}/${nameOf(tenantId, subject)}`)
-        if (row === undefined) return undefined
-        if (row.wrapped === null) return 'destroyed'
-        const key = await unwrap({ ...row, wrapped: row.wrapped })
-        older.set(`${version}/${nameOf(tenantId, subject)}`, key)
-        return key
-      }),
+      ids.map(({ tenantId, subject, version }) =>
+        loaded(async () => {
+          const row = rows.get(`${version}/${nameOf(tenantId, subject)}`)
+          if (row === undefined) return undefined
+          if (row.wrapped === null) return 'destroyed' as const
+          const key = await unwrap({ ...row, wrapped: row.wrapped })
+          older.set(`${version}/${nameOf(tenantId, subject)}`, key)
+          return key
+        }),
+      ),
     )
   })
 
