@@ -28,6 +28,19 @@ describe('two processes on one log', () => {
     await one.execute(claim, 'number-1', release('first'), context('c'))
     expect(await two.execute(claim, 'number-1', take('second'), context('d'))).not.toHaveProperty('refused')
   })
+  it('read after a conflict only what is new', async () => {
+    const store = createMemoryEventStore()
+    const from: (number | undefined)[] = []
+    const watched = { ...store, readStream: (...args: Parameters<typeof store.readStream>) => (from.push(args[1]?.after), store.readStream(...args)) }
+    const one = createCommands({ store, vault: noVault })
+    const two = createCommands({ store: watched, vault: noVault })
+    await two.execute(claim, 'number-5', take('first'), context('a'))
+    await one.execute(claim, 'number-5', release('first'), context('b'))
+    await one.execute(claim, 'number-5', take('second'), context('c'))
+    expect(await two.execute(claim, 'number-5', release('first'), context('d'))).not.toHaveProperty('events.0')
+    expect(from).toEqual([0, 1])
+    expect((await two.load(claim, platformTenant, 'number-5')).version).toBe(3)
+  })
   it('decide a conflict anew', async () => {
     const store = createMemoryEventStore()
     const all = Array.from({ length: 5 }, () => createCommands({ store, vault: noVault }))

@@ -41,13 +41,19 @@ type Entry<S> = { readonly state: S; readonly version: number; readonly position
 type Known<S> = Entry<S> & { readonly sure: boolean }
 
 const conflictRetries = 20
+const cachedEvents = 1_000_000
 
 /**
  * The in-process cache of folded state makes the usual command append without a read: correct because the append carries the cached version,
- * so a state that another process has outrun is refused by the store, dropped and read again. An answer that appends nothing is checked by a read.
+ * so a state that another process has outrun is refused by the store, and what is new is read on top of it. An answer that appends nothing is checked by
+ * a read. The cache is bounded by the events that its states were folded from, since states grow with them, beside the number of streams.
  */
 export function createCommands({ store, vault, cacheSize = 20_000 }: { store: EventStore; vault: Vault; cacheSize?: number }): Commands {
-  const cache = new LRUCache<string, Entry<unknown>>({ max: cacheSize })
+  const cache = new LRUCache<string, Entry<unknown>>({
+    max: cacheSize,
+    maxSize: cachedEvents,
+    sizeCalculation: ({ version }) => Math.max(1, version),
+  })
   const turns = new Map<string, Promise<unknown>>()
 
   /** One at a time per stream: within the process, commands wait for their turn instead of meeting as conflicts. */
@@ -82,9 +88,9 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
     aggregate: Aggregate<C, E, S, R>,
     stream: StreamRef,
     key: string,
+    entry: Known<S>,
     commands: readonly { command: C; context: CommandContext }[],
   ): Promise<readonly Outcome<E, R, S>[] | 'conflict'> {
-    const entry = await fold(aggregate, stream, key)
     const decided = decideAll(aggregate, entry.state, commands)
     const state = decided.at(-1)?.state ?? entry.state
     const fresh = decided.flatMap((one) => one.events.map((event, index) => ({ event, index, context: one.context })))
@@ -100,10 +106,8 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
     if (fresh.some(({ event }) => hasSecrets(event))) await vault.ensure(stream.tenantId, [subject])
     const events = fresh.map(({ event, index, context }) => toStored(event, { stream, index, subject }, context, vault))
     const result = await store.append({ stream, expected: entry.version, events })
-    if (result.outcome === 'conflict') {
-      cache.delete(key)
-      return 'conflict'
-    }
+    // What is cached is the state before this append, and stays true as far as it goes.
+    if (result.outcome === 'conflict') return 'conflict'
     // A duplicate means that an earlier try of this very command was stored although its answer got lost: the events are there, other ones may follow them.
     if (result.outcome === 'duplicate') cache.delete(key)
     else cache.set(key, { state, version: result.version, position: result.position })
@@ -122,13 +126,14 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
     const key = streamName(stream)
     return inTurn(key, async () => {
       for (let tries = 0; tries < conflictRetries; tries++) {
+        // After a conflict only what was appended meanwhile is read: a long stream from its beginning would lose the next race, too.
+        let entry = tries === 0 ? await fold(aggregate, stream, key) : await catchUp(aggregate, stream, key)
         if (ifVersion !== undefined) {
-          const known = await fold(aggregate, stream, key)
-          const { version } = known.version === ifVersion || known.sure ? known : await catchUp(aggregate, stream, key)
-          if (version !== ifVersion) return [{ stale: { version } }]
+          if (entry.version !== ifVersion && !entry.sure) entry = await catchUp(aggregate, stream, key)
+          if (entry.version !== ifVersion) return [{ stale: { version: entry.version } }]
         }
         try {
-          const outcomes = await attempt(aggregate, stream, key, commands)
+          const outcomes = await attempt(aggregate, stream, key, entry, commands)
           if (outcomes !== 'conflict') return outcomes
         } catch (error) {
           // Nobody knows whether it was stored: the next command must look.
@@ -136,6 +141,8 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
           throw error
         }
       }
+      // Should memory ever be ahead of the log (one restored under a running process), it must not stay so.
+      cache.delete(key)
       throw new Error(`the stream ${aggregate.category} ${id} changed under every one of ${conflictRetries} tries`)
     })
   }
