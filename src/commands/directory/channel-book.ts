@@ -4,7 +4,7 @@ import type { Clock } from '../../domain/kernel/clock.ts'
 import { fromStored } from '../../domain/kernel/codec.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { sealedText, type Secret } from '../../domain/kernel/secret.ts'
-import type { Vault } from '../../domain/kernel/vault.ts'
+import { SealBroken, type Vault } from '../../domain/kernel/vault.ts'
 import type { CloudApiAccount } from '../ports/cloud-api.ts'
 import { hookOf } from './hook.ts'
 
@@ -36,7 +36,7 @@ const oldSecretMs = 24 * 3_600_000
 
 export type ChannelBook = {
   readonly take: (event: RecordedEvent) => void
-  /** After a page: computes the hooks of new channels, which needs their tenants' keys. */
+  /** After a page: computes the hooks of new channels, which needs their tenants' keys. When it fails, it is to be called again. */
   readonly settle: () => Promise<void>
   readonly channelOf: (tenantId: string, channelId: string) => ChannelEntry | undefined
   readonly channelsOf: (tenantId: string) => readonly ChannelEntry[]
@@ -133,13 +133,18 @@ export function createChannelBook({ vault, clock }: { vault: Vault; clock: Clock
     },
     async settle() {
       const entries = [...hookless].flatMap((channelId) => channels.get(channelId) ?? [])
-      hookless.clear()
       const tenants = [...new Set(entries.map(({ tenantId }) => tenantId))]
-      await Promise.all(tenants.map((tenantId) => vault.ensure(tenantId, [])))
+      const failures = new Map<string, unknown>()
+      await Promise.all(tenants.map((tenantId) => vault.ensure(tenantId, []).catch((error: unknown) => failures.set(tenantId, error))))
       for (const entry of entries) {
+        if (failures.has(entry.tenantId)) continue
         entry.hook = hookOf(vault, entry.tenantId, entry.channelId)
         byHook.set(entry.hook, entry.channelId)
+        hookless.delete(entry.channelId)
       }
+      // A tenant whose keys are broken has no hook until they are mended; nobody else's events wait for that.
+      const passing = [...failures.values()].find((error) => !isBroken(error))
+      if (passing !== undefined) throw passing
     },
     channelOf: own,
     channelsOf: (tenantId) => [...(byTenant.get(tenantId) ?? [])].flatMap((channelId) => channels.get(channelId) ?? []),
@@ -168,6 +173,8 @@ export function createChannelBook({ vault, clock }: { vault: Vault; clock: Clock
     },
   }
 }
+
+const isBroken = (error: unknown): boolean => error instanceof SealBroken || (error instanceof Error && error.cause instanceof SealBroken)
 
 function join(sets: Map<string, Set<string>>, key: string, member: string): void {
   sets.set(key, (sets.get(key) ?? new Set()).add(member))

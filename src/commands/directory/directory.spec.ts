@@ -4,7 +4,7 @@ import { channel, type ChannelCommand } from '../../domain/channel/channel.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
 import { positionOf } from '../../domain/kernel/position.ts'
-import type { Vault } from '../../domain/kernel/vault.ts'
+import { SealBroken, type Vault } from '../../domain/kernel/vault.ts'
 import { tenant, type TenantCommand } from '../../domain/tenant/tenant.ts'
 import { createCommands } from '../kernel/execute.ts'
 import { createDirectory } from './directory.ts'
@@ -28,7 +28,7 @@ const glassVault: Vault = {
   blindIndex: (tenantId, kind, value) => derivedId(tenantId, kind, value).replaceAll('-', ''),
 }
 
-function town() {
+function town(vault: Vault = glassVault) {
   const store = createMemoryEventStore()
   const commands = createCommands({ store, vault: glassVault })
   let now = new Date('2026-01-01T12:00:00Z')
@@ -44,7 +44,7 @@ function town() {
     later: (hours: number) => {
       now = new Date(Date.now() + hours * 3_600_000)
     },
-    directory: () => createDirectory({ store, vault: glassVault, clock: () => now, onFailed: (error) => failures.push(error) }),
+    directory: () => createDirectory({ store, vault, clock: () => now, onFailed: (error) => failures.push(error) }),
     async tenant(tenantId: string, ...wishes: TenantCommand[]) {
       let position = positionOf(0)
       for (const wish of wishes) {
@@ -90,6 +90,23 @@ describe('the directory', () => {
     expect(directory.tenantOfSlug('ana')).toMatchObject({ tenantId: ana, status: 'suspended' })
     await directory.close()
     expect(world.failures).toEqual([])
+  })
+
+  it('waits out a keyring that is away, and does not wait for keys that are broken', async () => {
+    let asked = 0
+    const ensure = (tenantId: string) => {
+      if (tenantId === bea) return Promise.reject(new SealBroken('broken'))
+      return ++asked < 3 ? Promise.reject(new Error('the database is away')) : Promise.resolve()
+    }
+    const world = town({ ...glassVault, ensure })
+    await world.channel(ana, 'c1', add('1', { appSecret: 'own' }))
+    const position = await world.channel(bea, 'c2', add('2', { appSecret: 'own' }))
+    const directory = world.directory()
+    await directory.waitFor(position)
+    expect(directory.channelOf(ana, 'c1')?.hook).toBeDefined()
+    expect(directory.channelOf(bea, 'c2')).toMatchObject({ hook: undefined })
+    expect(world.failures).toEqual([])
+    await directory.close()
   })
 
   it('does not let one tenant revoke the key of another', async () => {

@@ -2,6 +2,7 @@ import type { Clock } from '../../domain/kernel/clock.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { later, start, type Position } from '../../domain/kernel/position.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'
+import { pause } from '../../postgres/pause.ts'
 import type { Routes } from '../deliveries/route-delivery.ts'
 import type { CloudApiAccount } from '../ports/cloud-api.ts'
 import { createChannelBook, type ChannelEntry, type HookApp } from './channel-book.ts'
@@ -94,6 +95,18 @@ export function createDirectory({
     waiting = []
   }
 
+  /** The keyring's database being away is waited out, like the log's; false when the directory was closed meanwhile. */
+  async function settled(): Promise<boolean> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await channels.settle()
+        return true
+      } catch {
+        if (!(await pause(Math.min(5_000, 100 * 2 ** Math.min(tries, 6)), ended.signal))) return false
+      }
+    }
+  }
+
   async function follow(): Promise<void> {
     for await (const delivery of store.subscribe({ after: start, filter: { types }, signal: ended.signal })) {
       if (delivery.kind === 'page') {
@@ -101,7 +114,7 @@ export function createDirectory({
           if (event.stream.category === 'tenant') tenants.take(event)
           else channels.take(event)
         }
-        await channels.settle()
+        if (!(await settled())) return
       }
       reached(delivery.through)
       if (delivery.kind === 'caught-up') caughtUp()
