@@ -175,8 +175,16 @@ async function setStatus(pool: Pool, lease: Lease, status: 'building' | 'live' |
 }
 
 async function untilResolved({ pool, mostParkedRows = 100 }: RunProjection, lease: Lease, held: AbortSignal): Promise<void> {
-  await setStatus(pool, lease, 'paused', { code: 'too_many_parked', detail: `more than ${mostParkedRows} rows wait`, at: new Date().toISOString() })
+  const failure = { code: 'too_many_parked', detail: `more than ${mostParkedRows} rows wait`, at: new Date().toISOString() }
+  const tell = (): Promise<boolean> =>
+    setStatus(pool, lease, 'paused', failure).then(
+      () => true,
+      () => false,
+    )
+  // Only for the operator to see: a database that is away for a moment ends neither the pause nor the process.
+  let told = await tell()
   while (await pause(lookAgainMs, held)) {
+    told ||= await tell()
     const parked = await readParkedKeys(pool, lease.name).catch(() => undefined)
     if (parked !== undefined && parked.size <= mostParkedRows) return
   }
