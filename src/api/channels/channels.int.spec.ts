@@ -48,6 +48,18 @@ describe('connecting a number', () => {
     expect(read.headers.get('etag')).toBe('"2"')
   })
 
+  it('is found by kind and status', async () => {
+    const { key } = await office.tenant()
+    const made = await connect(key)
+    const found = async (query: string) =>
+      (await office.call(key, 'GET', `/v1/channels?${query}`, undefined, readAfter(made))).list.map(({ id }) => id)
+    expect(await found('kind=business&status=connected')).toEqual([made.said('id')])
+    expect(await found('kind=lite')).toEqual([])
+    expect(await found('status=disconnected')).toEqual([])
+    expect((await office.call(key, 'GET', '/api/whatsapp/config?api_type=business_api')).said('channel_id')).toBe(made.said('id'))
+    expect((await office.call(key, 'GET', '/api/whatsapp/config?api_type=whatsapp_web')).status).toBe(404)
+  })
+
   it('never gives the credentials out again, nor keeps them in plain text', async () => {
     const { key } = await office.tenant()
     const made = await connect(key, { app_secret: 'app-secret-1234' })

@@ -55,7 +55,7 @@ export function channelRoutes(deps: ChannelRoutesDeps): readonly Route[] {
       tag,
       access: 'channels:read',
       summary: 'List channels, oldest first',
-      query: z.strictObject(paging),
+      query: z.object({ ...paging, kind: channelSchema.shape.kind.optional(), status: channelSchema.shape.status.optional() }),
       reads: channelReads,
       responses: { 200: { description: 'Channels', schema: pageOf(channelSchema) } },
       async handle({ tenantId, query }) {

@@ -89,11 +89,12 @@ export function configRoutes(deps: ConfigRoutesDeps): readonly Route[] {
       tag,
       access: 'channels:read',
       summary: 'Read the configuration: of the number asked for, else of the oldest one',
-      query: z.strictObject({ phone_number_id: metaId.optional() }),
+      query: z.object({ phone_number_id: metaId.optional(), api_type: z.string().max(100).optional() }),
       reads: channelReads,
       responses: { 200: { description: 'The configuration, without secrets', schema: configSchema } },
       async handle({ tenantId, query }) {
         const wanted = query.phone_number_id
+        if ((query.api_type ?? 'business_api') !== 'business_api') throw problem('not_found', 'No number of this kind is configured.')
         const entry = directory.channelsOf(tenantId).find(({ phoneNumberId }) => wanted === undefined || phoneNumberId === wanted)
         const row = entry === undefined ? undefined : await getChannel(queries, tenantId, entry.channelId)
         if (row === undefined) throw problem('not_found', 'No number is configured.')

@@ -22,7 +22,7 @@ export const answering =
     const { requestId } = res.locals
     const parsed = parse(route, req)
     const key = changes(route) ? idempotencyKey(req) : undefined
-    const idempotent = key === undefined ? undefined : { tenantId: principal.tenantId, key, fingerprint: fingerprintOf(req) }
+    const idempotent = key === undefined ? undefined : { tenantId: principal.tenantId, key, fingerprint: fingerprintOf(req, principal) }
     const call: Call<unknown, unknown, unknown> = {
       ...parsed,
       principal,
@@ -107,10 +107,13 @@ export function give(res: HttpResponse, answer: KeptAnswer): void {
   res.end(answer.body)
 }
 
-/** The address without its query's order or spelling would be a nicety; the bytes as they came are exact and enough. */
-const fingerprintOf = (req: HttpRequest): string =>
+/**
+ * The address without its query's order or spelling would be a nicety; the bytes as they came are exact and enough. Who asks is part of it: an answer
+ * that one key was given (a secret shown once, say) is not for another key of the tenant, which may hold fewer scopes.
+ */
+const fingerprintOf = (req: HttpRequest, { actor }: Principal): string =>
   createHash('sha256')
-    .update(`${req.method} ${req.originalUrl}\n${bodyHash(req)}`)
+    .update(`${actor.kind}:${actor.id}\n${req.method} ${req.originalUrl}\n${bodyHash(req)}`)
     .digest('hex')
 
 function parse(route: Route, req: HttpRequest): { params: unknown; query: unknown; body: unknown } {

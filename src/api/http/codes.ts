@@ -24,7 +24,7 @@ export const problemCodes = {
   idempotency_conflict: [
     409,
     'The Idempotency-Key was used for something else',
-    'The same key came with another method, address or body. Use a new key.',
+    'The same key came with another method, address, body or credential. Use a new key.',
   ],
   idempotency_in_progress: [
     409,

@@ -5,13 +5,18 @@ import { problem } from './problem.ts'
 const badHeader = (name: string, message: string): Error =>
   problem('invalid_request', { errors: [{ path: `header.${name}`, code: 'invalid_header', message }] })
 
-/** `If-Match: "3"` → 3. `*` and none → undefined: any version will do. */
+/** The version of no stream. */
+const noVersion = -1
+
+/**
+ * `If-Match: "3"` → 3. `*` and none → undefined: any version will do. What is none of our ETags can match none of them: it becomes a version that
+ * no stream has, so that the command finds out whether there is something to be stale (412) or nothing at all (404).
+ */
 export function ifMatch(req: Pick<HttpRequest, 'get'>): number | undefined {
   const text = req.get('if-match')
   if (text === undefined || text.trim() === '*') return undefined
   const version = /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(text)?.[1]
-  if (version === undefined) throw badHeader('If-Match', 'must be an ETag as it was given, such as "3"')
-  return Number(version)
+  return version === undefined ? noVersion : Number(version)
 }
 
 /** `Idempotency-Key`: 1 to 255 printable ASCII characters. */
@@ -34,5 +39,5 @@ export function readAfter(req: Pick<HttpRequest, 'get'>): Position | undefined {
 /** `X-Request-Id` as it came when it is harmless in logs and events; else undefined. */
 export function givenRequestId(req: Pick<HttpRequest, 'get'>): string | undefined {
   const id = req.get('x-request-id')
-  return id !== undefined && /^[\w.:-]{8,128}$/.test(id) ? id : undefined
+  return id !== undefined && /^[\w.:-]{1,128}$/.test(id) ? id : undefined
 }

@@ -10,6 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => office.stop())
 
+const cursor = (...place: string[]) => `?cursor=${Buffer.from(JSON.stringify(place)).toString('base64url')}`
 const rename = (key: string, name: string, idempotencyKey?: string) =>
   office.call(key, 'PATCH', '/v1/tenant', { name }, idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey })
 
@@ -42,6 +43,17 @@ describe('an Idempotency-Key', () => {
     expect(elsewhere.said('code')).toBe('idempotency_conflict')
   })
 
+  it('of one API key is a conflict for another one of the tenant, which gets no answer that was not for it', async () => {
+    const { key } = await office.tenant()
+    const small = (await office.call(key, 'POST', '/v1/api-keys', { scopes: ['keys:write'] })).said('key')
+    const wish = { name: 'Secret', scopes: ['keys:write'] }
+    const headers = { 'idempotency-key': randomUUID() }
+    const made = await office.call(key, 'POST', '/v1/api-keys', wish, headers)
+    const other = await office.call(small, 'POST', '/v1/api-keys', wish, headers)
+    expect(other.json).toMatchObject({ status: 409, code: 'idempotency_conflict' })
+    expect(other.text).not.toContain(made.said('key'))
+  })
+
   it('of one tenant says nothing to another', async () => {
     const [a, b] = await Promise.all([office.tenant(), office.tenant()])
     const id = randomUUID()
@@ -67,7 +79,8 @@ describe('an Idempotency-Key', () => {
     const idempotencyKey = randomUUID()
     const body = JSON.stringify({ name: 'Slow' })
     const bodyHash = createHash('sha256').update(body).digest('hex')
-    const fingerprint = createHash('sha256').update(`PATCH /v1/tenant\n${bodyHash}`).digest('hex')
+    const keyId = (await office.call(key, 'GET', '/v1/me')).said('actor', 'id')
+    const fingerprint = createHash('sha256').update(`api:${keyId}\nPATCH /v1/tenant\n${bodyHash}`).digest('hex')
     const running = { tenantId: id, key: idempotencyKey, fingerprint }
     expect(await office.idempotency.claim(running)).toBe('mine')
     const waiting = await office.call(key, 'PATCH', '/v1/tenant', body, { 'idempotency-key': idempotencyKey })
@@ -141,6 +154,8 @@ describe('a request', () => {
   it('carries its id through, unless that could harm a log', async () => {
     const kept = await office.call(undefined, 'GET', '/healthz', undefined, { 'x-request-id': 'order-12345678' })
     expect(kept.headers.get('x-request-id')).toBe('order-12345678')
+    const short = await office.call(undefined, 'GET', '/healthz', undefined, { 'x-request-id': '7' })
+    expect(short.headers.get('x-request-id')).toBe('7')
     const made = await office.call(undefined, 'GET', '/nowhere', undefined, { 'x-request-id': 'a "quoted" one' })
     expect(made.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
     expect(made.said('request_id')).toBe(made.headers.get('x-request-id'))
@@ -163,21 +178,62 @@ describe('a request', () => {
     ['another charset', '{}', { 'content-type': 'application/json; charset=utf-16le' }, 415, 'unsupported_media_type'],
     ['nothing', '', {}, 422, 'invalid_request'],
     ['a prototype', '{"__proto__":{"admin":true},"name":"x"}', {}, 422, 'invalid_request'],
-    ['a broken If-Match', '{"name":"x"}', { 'if-match': 'yesterday' }, 422, 'invalid_request'],
+    ['fine but based on no ETag', '{"name":"x"}', { 'if-match': 'yesterday' }, 412, 'precondition_failed'],
+    ['fine but based on an ETag of somebody else', '{"name":"x"}', { 'if-match': '"abc"' }, 412, 'precondition_failed'],
+    ['fine but based on a list', '{"name":"x"}', { 'if-match': '"7", "8"' }, 412, 'precondition_failed'],
+    ['fine but based on a version beyond all', '{"name":"x"}', { 'if-match': '"99999999999"' }, 412, 'precondition_failed'],
   ])('whose body is %s gets %s', async (_, body, headers, status, code) => {
     const { key } = await office.tenant()
     expect((await office.call(key, 'PATCH', '/v1/tenant', body, headers)).json).toMatchObject({ status, code })
     expect((await office.call(key, 'GET', '/v1/me')).status).toBe(200)
   })
 
-  it.each(['?limit=0', '?limit=201', '?limit=many', '?cursor=bm90LWEtY3Vyc29y', '?cursor=%00', '?unknown=1'])(
-    'for the list %s is refused',
-    async (query) => {
-      const { key } = await office.tenant()
-      const { status } = await office.call(key, 'GET', `/v1/channels${query}`)
-      expect([400, 422]).toContain(status)
-    },
-  )
+  it.each([
+    '?limit=0',
+    '?limit=-1',
+    '?limit=many',
+    '?kind=pigeon',
+    '?cursor=bm90LWEtY3Vyc29y',
+    '?cursor=%00',
+    cursor('2026-01-01T00:00:00.000Z', 'a\u0000b'),
+    cursor('-004800-01-01T00:00:00.000Z', 'a'),
+    cursor('+200000-01-01T00:00:00.000Z', 'a'),
+  ])('for the list %s is refused', async (query) => {
+    const { key } = await office.tenant()
+    const { status } = await office.call(key, 'GET', `/v1/channels${query}`)
+    expect([400, 422]).toContain(status)
+  })
+
+  it('for a list may ask for more rows than there are to a page, and for what nobody knows', async () => {
+    const { key } = await office.tenant()
+    for (const query of ['?limit=201', '?limit=999999999', '?unknown=1', '?kind=business&status=connected']) {
+      expect((await office.call(key, 'GET', `/v1/channels${query}`)).json).toEqual({ data: [], next_cursor: null })
+    }
+    expect((await office.call(key, 'GET', '/v1/api-keys?limit=500&unknown=1')).list).toHaveLength(1)
+    expect((await office.call(operatorKey, 'GET', '/v1/tenants?limit=500&unknown=1')).status).toBe(200)
+    expect((await office.call(key, 'GET', '/api/whatsapp/config?api_type=business_api&unknown=1')).status).toBe(404)
+  })
+
+  it.each(['"1"', '"abc"'])('under If-Match %s to what does not exist or is another tenant’s is 404', async (etag) => {
+    const [a, b] = await Promise.all([office.tenant(), office.tenant()])
+    const body = { kind: 'business', name: 'S', phone_number_id: randomUUID(), waba_id: '1', access_token: 'EAAG-good-token' }
+    const channel = (await office.call(b.key, 'POST', '/v1/channels', body)).said('id')
+    for (const id of [channel, randomUUID()]) {
+      expect((await office.call(a.key, 'PATCH', `/v1/channels/${id}`, { name: 'x' }, { 'if-match': etag })).status).toBe(404)
+    }
+    expect((await office.call(operatorKey, 'PATCH', `/v1/tenants/${randomUUID()}`, { name: 'x' }, { 'if-match': etag })).status).toBe(404)
+  })
+
+  it('to /v1 is answered with what no cache may keep, whatever the answer', async () => {
+    const { key } = await office.tenant()
+    const answers = [
+      await office.call(key, 'GET', '/v1/tenant'),
+      await office.call(key, 'GET', '/V1/tenant'),
+      await office.call(undefined, 'GET', '/v1/tenant'),
+      await office.call(key, 'GET', '/v1/nowhere'),
+    ]
+    expect(answers.map(({ status, headers }) => [status, headers.get('cache-control')])).toEqual([200, 200, 401, 404].map((s) => [s, 'no-store']))
+  })
 
   it('with an address that is no text is 400', async () => {
     expect((await office.call(operatorKey, 'GET', '/v1/tenants/%E0%A4%A')).json).toMatchObject({ status: 400, code: 'bad_request' })
@@ -234,7 +290,7 @@ describe('the description of the API', () => {
     expect(Object.keys(post?.responses ?? {})).toEqual(expect.arrayContaining(['201', '401', '403', '409', '413', '415', '422', '429', '500', '503']))
     expect(post?.parameters?.map(({ name }) => name)).toContain('Idempotency-Key')
     const limit = document.paths['/v1/channels']?.['get']?.parameters?.find(({ name }) => name === 'limit')
-    expect(limit?.schema).toMatchObject({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+    expect(limit?.schema).toMatchObject({ type: 'integer', minimum: 1, default: 50 })
   })
 
   it('has a page that needs nothing from elsewhere and obeys its own policy', async () => {

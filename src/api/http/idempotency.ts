@@ -7,7 +7,7 @@ export type KeptAnswer = {
   readonly body: string | undefined
 }
 
-/** What a key stands for. `fingerprint` is the hash of method, address and body. */
+/** What a key stands for. `fingerprint` is the hash of who asks, method, address and body. */
 export type IdempotentRequest = { readonly tenantId: string; readonly key: string; readonly fingerprint: string }
 
 /**

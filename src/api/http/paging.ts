@@ -4,12 +4,18 @@ import { problem, type Problem } from './problem.ts'
 
 const digits = z
   .string()
-  .regex(/^\d{1,4}$/, 'must be a whole number')
+  .regex(/^\d{1,9}$/, 'must be a whole number')
   .transform(Number)
 
-/** `?limit=` (50, at most 200) and `?cursor=`, to spread into a route's query schema. */
+const mostRows = 200
+
+/** `?limit=` (50; who asks for more than 200 gets 200) and `?cursor=`, to spread into a route's query schema. */
 export const paging = {
-  limit: digits.pipe(z.number().min(1).max(200)).default(50).meta({ type: 'integer', minimum: 1, maximum: 200, default: 50 }),
+  limit: digits
+    .pipe(z.number().min(1))
+    .transform((rows) => Math.min(rows, mostRows))
+    .default(50)
+    .meta({ type: 'integer', minimum: 1, default: 50, description: `Rows of a page, at most ${mostRows}: more is answered with as many` }),
   cursor: z.string().max(500).optional().meta({ description: 'The `next_cursor` of the page before' }),
 }
 

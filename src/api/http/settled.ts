@@ -7,7 +7,7 @@ type Refused = { readonly refused: ProblemCode; readonly detail?: string; readon
 type Unsettled = Refused | { readonly stale: { readonly version: number } } | { readonly missing: true }
 
 /**
- * The good part of a command's outcome; a refusal becomes its problem, a stale version 412, a missing one 404.
+ * The good part of a command's outcome; a refusal becomes its problem, a stale version 412, what does not exist 404.
  * Typed by the table of codes: a refusal that has no documented code does not compile.
  */
 export function settled<T extends Settled | Unsettled>(outcome: T): Extract<T, Settled> {
@@ -15,6 +15,8 @@ export function settled<T extends Settled | Unsettled>(outcome: T): Extract<T, S
     const { refused, detail, providerError } = outcome
     throw problem(refused, { ...(detail === undefined ? {} : { detail }), ...(providerError === undefined ? {} : { providerError }) })
   }
+  // Version 0 is that of a stream that does not exist, or not in this tenant: whatever If-Match said, there is nothing here.
+  if ('stale' in outcome && outcome.stale.version === 0) throw problem('not_found')
   if ('stale' in outcome) throw problem('precondition_failed', { headers: { ETag: `"${outcome.stale.version}"` } })
   if ('missing' in outcome) throw problem('not_found')
   return outcome as Extract<T, Settled>

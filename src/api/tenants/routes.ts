@@ -89,7 +89,7 @@ export function tenantRoutes({ queries, acrossTenants, createTenant, governTenan
       access: 'operator',
       summary: 'List organisations, oldest first',
       reads,
-      query: z.strictObject({ ...paging, status: tenantSchema.shape.status.optional() }),
+      query: z.object({ ...paging, status: tenantSchema.shape.status.optional() }),
       responses: { 200: { description: 'Organisations', schema: pageOf(tenantSchema) } },
       handle: async ({ query }) => ok(listBody(await listTenants(acrossTenants, query), renderTenant)),
     }),

@@ -10,16 +10,25 @@ const db = queryBuilder<{ 'rm_channels.channels': ReadTable<ChannelView> }>()
 const ofTenant = (tenantId: string) =>
   db.selectFrom('rm_channels.channels as c').where('c.tenant_id', '=', tenantId).select(selection<ChannelView, 'c'>(channels.table, 'c'))
 
+export type ChannelFilter = {
+  readonly kind?: string | undefined
+  readonly status?: string | undefined
+  readonly cursor?: string | undefined
+  readonly limit: number
+}
+
 /** Oldest first, as they were added. @throws BadCursor */
 export async function listChannels(
   queries: TenantQueries,
   tenantId: string,
-  { cursor, limit }: { cursor?: string | undefined; limit: number },
+  { kind, status, cursor, limit }: ChannelFilter,
 ): Promise<Page<ChannelView>> {
   let query = ofTenant(tenantId)
     .orderBy('c.created_at')
     .orderBy('c.id')
     .limit(limit + 1)
+  if (kind !== undefined) query = query.where('c.kind', '=', kind)
+  if (status !== undefined) query = query.where('c.status', '=', status)
   if (cursor !== undefined) {
     const after = momentOf(cursor)
     query = query.where((eb) => eb(eb.refTuple('c.created_at', 'c.id'), '>', eb.tuple(after.at, after.id)))

@@ -11,11 +11,15 @@ export type Place = { readonly key: string; readonly id: string }
 
 export const encodeCursor = ({ key, id }: Place): string => Buffer.from(JSON.stringify([key, id])).toString('base64url')
 
+// PostgreSQL text cannot hold U+0000; no id or key has a control character.
+// oxlint-disable-next-line no-control-regex -- control characters are what it is about
+const isPlain = (part: unknown): part is string => typeof part === 'string' && /^[^\u0000-\u001f]*$/.test(part)
+
 /** @throws BadCursor */
 export function decodeCursor(cursor: string): Place {
   try {
     const place: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (Array.isArray(place) && place.length === 2 && typeof place[0] === 'string' && typeof place[1] === 'string') {
+    if (Array.isArray(place) && place.length === 2 && isPlain(place[0]) && isPlain(place[1])) {
       return { key: place[0], id: place[1] }
     }
   } catch {
@@ -28,7 +32,8 @@ export function decodeCursor(cursor: string): Place {
 export function momentOf(cursor: string): { readonly at: Date; readonly id: string } {
   const { key, id } = decodeCursor(cursor)
   const at = new Date(key)
-  if (Number.isNaN(at.getTime())) throw new BadCursor('not a cursor of this list')
+  // As toISOString writes it, with the years that it writes in four digits: JavaScript knows moments that PostgreSQL does not.
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(key) || Number.isNaN(at.getTime())) throw new BadCursor('not a cursor of this list')
   return { at, id }
 }
 
