@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
-import type { DemoSession } from '../api/pages/pages.ts'
+import { fromOwnPage, type DemoSession } from '../api/pages/pages.ts'
 import type { CommandContext } from '../domain/kernel/context.ts'
 import { derivedId } from '../domain/kernel/ids.ts'
 import { platformTenant } from '../domain/kernel/stream.ts'
@@ -48,6 +48,11 @@ export function createDemoWorld({ port, log }: { port: number; log: Logger }): D
     handle(req, res) {
       const path = (req.url ?? '').split('?')[0] ?? ''
       if (path !== prefix && !path.startsWith(`${prefix}/`)) return false
+      // Whoever controls the simulator writes as any customer: this machine's own browser and programs only, and no page of another site.
+      if (!fromOwnPage(req)) {
+        res.writeHead(403).end()
+        return true
+      }
       simulator.handle(req, res, path.slice(prefix.length) || '/')
       return true
     },
