@@ -20,6 +20,7 @@ export type DemoWorld = {
 
 const prefix = '/simulator'
 const accessToken = 'demo-access-token'
+const customer = { phone: '+5491155550123', name: 'Ana Suárez' }
 const number = {
   phone_number_id: '100000000000001',
   waba_id: '200000000000002',
@@ -40,7 +41,7 @@ export function createDemoWorld({ port, log }: { port: number; log: Logger }): D
   })
   simulator.addNumber(number)
   simulator.addToken({ token: accessToken })
-  simulator.saveCustomer({ phone: '+5491155550123', name: 'Ana Suárez' })
+  simulator.saveCustomer(customer)
   return {
     appSecret,
     verifyToken,
@@ -72,7 +73,7 @@ export async function createDemoTenant({ createTenant, addChannel }: Pick<UseCas
     contextOf(created.tenantId, 'channel', at),
   )
   if (!('channelId' in channel)) throw new Error(`The demo's number could not be connected: ${JSON.stringify(channel)}`)
-  return { apiKey: created.apiKey.key, tenantName: created.tenant.name, phoneUrl: `${prefix}/?embed=1` }
+  return { apiKey: created.apiKey.key, tenantName: created.tenant.name, phoneUrl: `${prefix}/?embed=1&phone=${encodeURIComponent(customer.phone)}` }
 }
 
 function contextOf(tenantId: string, what: string, at: Date): CommandContext {

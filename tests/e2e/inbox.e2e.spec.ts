@@ -87,7 +87,6 @@ describe.skipIf(browserPath === undefined)('the page', () => {
       await page.goto(recado.url.replace('127.0.0.1', 'localhost'))
       await page.locator('#connection[data-state=live]').waitFor()
       const phone = page.frameLocator('#phone iframe')
-      await phone.locator('button', { hasText: 'Ana Suárez' }).first().click()
       await phone.locator('#text').fill('Hola, ¿sigue disponible?')
       await phone.locator('#text').press('Enter')
       const row = page.locator('.row', { hasText: 'Hola, ¿sigue disponible?' })
