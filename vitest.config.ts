@@ -7,12 +7,14 @@ import { defineConfig } from 'vitest/config'
 const include = (suffix: string): string[] => [`src/**/*.${suffix}.ts`, `simulator/**/*.${suffix}.ts`, `tests/**/*.${suffix}.ts`]
 const slow = ['int.spec', 'e2e.spec', 'faults.spec']
 const exclude = ['**/node_modules/**']
-const postgres = { globalSetup: ['tests/support/postgres-server.ts'], testTimeout: 60_000, hookTimeout: 120_000 }
+// Patient: on a busy machine a second is nothing, and a good test does not wait for its time-out.
+const expectations = { poll: { timeout: 20_000 } }
+const postgres = { expect: expectations, globalSetup: ['tests/support/postgres-server.ts'], testTimeout: 60_000, hookTimeout: 120_000 }
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: include('spec'), exclude: [...exclude, ...slow.flatMap(include)] } },
+      { test: { name: 'unit', expect: expectations, include: include('spec'), exclude: [...exclude, ...slow.flatMap(include)] } },
       { test: { name: 'int', include: include('int.spec'), exclude, ...postgres } },
       { test: { name: 'e2e', include: include('e2e.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 120_000 } },
       { test: { name: 'faults', include: include('faults.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 600_000 } },
