@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startDesk, type Desk, type Frame } from '../../../tests/support/desk.ts'
 import { positionOf } from '../../domain/kernel/position.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
@@ -30,11 +30,23 @@ describe('who may listen', () => {
     ['a frame that is no auth frame', { type: 'hello' }, 'invalid_frame', 4400],
     ['something that is no JSON', '{', 'invalid_frame', 4400],
     ['a position that is none', auth('nobody', { after: 'x' }), 'invalid_frame', 4400],
+    ['no token', { type: 'auth' }, 'unauthorized', 4401],
+    ['an empty token', auth(''), 'unauthorized', 4401],
+    ['a token that is too long', auth('x'.repeat(9000)), 'unauthorized', 4401],
   ])('is not %s', async (_what, first, code, closed) => {
     const client = desk.listen(first)
     await client.until(() => client.closeCode() !== undefined)
     expect(client.frames).toEqual([{ type: 'error', code }])
     expect(client.closeCode()).toBe(closed)
+  })
+  it('is a client that fills in every field, adds its own and goes on talking', async () => {
+    const tenant = await desk.tenant()
+    const client = await greeted(tenant.key, { after: null, topics: null, tenant: null, client: 'x' })
+    client.socket.send('{"type":"ping"}')
+    client.socket.send(Buffer.from([1, 2, 3]))
+    await desk.customerWrites(tenant, '34600111222', 'Hola')
+    await client.until(() => typesOf(client.frames).includes('message.received'))
+    expect(client.closeCode()).toBeUndefined()
   })
   it('is not who says nothing for too long', async () => {
     const client = desk.listen(undefined)
@@ -67,6 +79,20 @@ describe('who may listen', () => {
     await client.until(() => client.closeCode() !== undefined)
     expect(client.closeCode()).toBe(4401)
   })
+  it('is no longer a key that was revoked while it was still sent what it had missed', async () => {
+    const tenant = await desk.tenant()
+    await desk.customerWrites(tenant, '34600111222', 'Hola')
+    const { readAll } = desk.store
+    const reading = vi.spyOn(desk.store, 'readAll').mockImplementation((read) => {
+      // No event tells the hub of it any more: only the look at the end of the resume can find it.
+      if (read.filter?.tenantId === tenant.tenantId) desk.refused.set(tenant.tenantId, 'revoked')
+      return readAll(read)
+    })
+    const client = desk.listen(auth(tenant.key, { after: '0' }))
+    await client.until(() => client.closeCode() !== undefined).finally(() => reading.mockRestore())
+    expect(typesOf(client.frames)[0]).toBe('hello')
+    expect(client.closeCode()).toBe(4401)
+  })
 })
 
 describe('what is told', () => {
@@ -93,7 +119,9 @@ describe('what is told', () => {
       'contact.created',
       'contact.updated',
       'conversation.created',
+      'conversation.updated',
       'message.received',
+      'conversation.updated',
       'message.queued',
       'message.status',
       'message.status',
@@ -109,7 +137,11 @@ describe('what is told', () => {
       expect(eventFrame(type ?? 'contact.created').safeParse(frame).error).toBeUndefined()
     }
     const positions = client.events().map(({ position }) => position)
-    expect(positions).toEqual([...new Set(positions)].sort())
+    expect(positions).toEqual([...positions].sort())
+    const before = client.events()[client.events().indexOf(received as Frame) - 1]
+    expect(before).toMatchObject({ type: 'conversation.updated', data: shown.json })
+    expect(String(before?.position) < String(received?.position)).toBe(true)
+    expect(new Set(client.events().map(({ id }) => id)).size).toBe(client.events().length)
   })
 
   it('can be narrowed: who only follows conversations learns of a message as a changed conversation', async () => {
@@ -123,6 +155,27 @@ describe('what is told', () => {
     expect(typesOf(conversations.events())).toEqual(['conversation.created', 'conversation.updated', 'conversation.updated'])
     expect(conversations.events()[2]?.data).toMatchObject({ unread_count: 2 })
     expect(typesOf(messages.events())).toEqual(['message.received', 'message.received'])
+    // Nothing of a message is left to come for who does not follow messages: its place is the message's own.
+    expect(
+      conversations
+        .events()
+        .slice(1)
+        .map(({ position }) => position),
+    ).toEqual(messages.events().map(({ position }) => position))
+  })
+
+  it('is never more than the key may read by the query API', async () => {
+    const tenant = await desk.tenant()
+    desk.scopesOf.set(tenant.tenantId, ['feed:read', 'messages:read'])
+    const messages = await greeted(tenant.key)
+    desk.scopesOf.set(tenant.tenantId, ['feed:read', 'contacts:read'])
+    const contacts = await greeted(tenant.key)
+    await desk.customerWrites(tenant, '34600111222', 'Hola')
+    await messages.until(() => messages.events().length > 0)
+    await contacts.until(() => contacts.events().length === 2)
+    expect(typesOf(messages.events())).toEqual(['message.received'])
+    expect(messages.events()[0]?.data).not.toHaveProperty('conversation')
+    expect(typesOf(contacts.events())).toEqual(['contact.created', 'contact.updated'])
   })
 
   it('is never anything of another tenant, though the customer has the same phone', async () => {
@@ -144,53 +197,78 @@ describe('what is told', () => {
 })
 
 describe('resuming', () => {
-  it('after random disconnects under load shows every event once and in order', { timeout: 120_000 }, async () => {
+  it('between a conversation and the message that changed it begins with both again', async () => {
     const tenant = await desk.tenant()
-    const other = await desk.tenant()
-    const writers = 6
-    const each = 60
-    let writing = true
-    const load = Promise.all(
-      Array.from({ length: writers }, async (_, writer) => {
-        for (let n = 0; n < each; n++) {
-          await desk.customerWrites(tenant, `3460000000${writer}`, `${writer}/${n}`)
-          if (n % 3 === 0) await desk.customerWrites(other, `3460000000${writer}`, 'noise')
-        }
-      }),
-    ).finally(() => (writing = false))
-
-    const flaky = async (): Promise<Frame[]> => {
-      const seen: Frame[] = []
-      let after = '0'
-      for (let round = 0; ; round++) {
-        const client = desk.listen(auth(tenant.key, { after }))
-        const stopAt = writing ? 1 + Math.floor(Math.random() * 40) : Infinity
-        const total = writers * each
-        const complete = (): boolean => seen.length + client.events().length >= total + 3 * writers
-        await client.until(() => client.events().length >= stopAt || complete() || client.closeCode() !== undefined, 60_000)
-        // What a client holds is what it has handled: everything later in its socket's buffer is lost with the connection.
-        const handled = client.events().slice(0, stopAt)
-        client.socket.terminate()
-        seen.push(...handled)
-        after = seen.at(-1)?.position ?? after
-        if (seen.length >= total + 3 * writers) return seen
-        if (round > 2000) throw new Error('no end')
-      }
-    }
-    const steady = desk.listen(auth(tenant.key, { after: '0' }))
-    const histories = await Promise.all([flaky(), flaky(), flaky()])
-    await load
-    await steady.until(() => steady.events().length >= histories[0].length)
-
-    const wanted = (await desk.store.readAll({ after: positionOf(0), filter: { tenantId: tenant.tenantId }, limit: 1000 })).events
-      .filter(({ type }) => type !== 'ChannelAdded' && type !== 'ChannelConnected')
-      .map(({ id }) => id)
-    for (const history of [...histories, steady.events()]) {
-      const ids = history.filter(({ type }) => type !== 'channel.updated').map(({ id }) => id)
-      expect(ids).toEqual(wanted.slice(0, ids.length))
-      expect(ids.length).toBeGreaterThanOrEqual(writers * each)
-    }
+    const first = await greeted(tenant.key)
+    await desk.customerWrites(tenant, '34600111222', 'Hola')
+    await first.until(() => typesOf(first.frames).includes('message.received'))
+    const [changed, received] = first.events().slice(-2)
+    const again = await greeted(tenant.key, { after: changed?.position })
+    await again.until(() => again.events().length === 2)
+    expect(again.events()).toEqual([changed, received])
+    const done = await greeted(tenant.key, { after: received?.position })
+    await desk.customerWrites(tenant, '34600111222', '¿Oiga?')
+    await done.until(() => done.events().length > 1)
+    expect(done.events()[1]?.data).toMatchObject({ content: { text: { body: '¿Oiga?' } } })
   })
+
+  it(
+    'after random disconnects under load shows every event once and in order, each message behind its conversation',
+    { timeout: 120_000 },
+    async () => {
+      const tenant = await desk.tenant()
+      const other = await desk.tenant()
+      const writers = 6
+      const each = 60
+      let writing = true
+      const load = Promise.all(
+        Array.from({ length: writers }, async (_, writer) => {
+          for (let n = 0; n < each; n++) {
+            await desk.customerWrites(tenant, `3460000000${writer}`, `${writer}/${n}`)
+            if (n % 3 === 0) await desk.customerWrites(other, `3460000000${writer}`, 'noise')
+          }
+        }),
+      ).finally(() => (writing = false))
+
+      /** A snapshot of the conversation may be repeated; what happened may not. */
+      const happened = (frames: readonly Frame[]): Frame[] => frames.filter(({ type }) => type !== 'conversation.updated')
+      const flaky = async (): Promise<Frame[]> => {
+        const seen: Frame[] = []
+        let after = '0'
+        for (let round = 0; ; round++) {
+          const client = desk.listen(auth(tenant.key, { after }))
+          const stopAt = writing ? 1 + Math.floor(Math.random() * 40) : Infinity
+          const total = writers * each
+          const complete = (): boolean => happened([...seen, ...client.events()]).length >= total + 3 * writers
+          await client.until(() => client.events().length >= stopAt || complete() || client.closeCode() !== undefined, 60_000)
+          // What a client holds is what it has handled: everything later in its socket's buffer is lost with the connection.
+          const handled = client.events().slice(0, stopAt)
+          client.socket.terminate()
+          seen.push(...handled)
+          after = seen.at(-1)?.position ?? after
+          if (happened(seen).length >= total + 3 * writers) return seen
+          if (round > 2000) throw new Error('no end')
+        }
+      }
+      const steady = desk.listen(auth(tenant.key, { after: '0' }))
+      const histories = await Promise.all([flaky(), flaky(), flaky()])
+      await load
+      await steady.until(() => happened(steady.events()).length >= happened(histories[0]).length)
+
+      const wanted = (await desk.store.readAll({ after: positionOf(0), filter: { tenantId: tenant.tenantId }, limit: 1000 })).events
+        .filter(({ type }) => type !== 'ChannelAdded' && type !== 'ChannelConnected')
+        .map(({ id }) => id)
+      for (const history of [...histories, steady.events()]) {
+        const ids = happened(history).flatMap(({ type, id }) => (type === 'channel.updated' ? [] : [id]))
+        expect(ids).toEqual(wanted.slice(0, ids.length))
+        expect(ids.length).toBeGreaterThanOrEqual(writers * each)
+        for (const [place, { type, data }] of history.entries()) {
+          if (type !== 'message.received') continue
+          expect(history[place - 1]).toMatchObject({ type: 'conversation.updated', data: { id: data?.['conversation_id'] } })
+        }
+      }
+    },
+  )
 
   it('without a position begins with what comes next', async () => {
     const tenant = await desk.tenant()
@@ -199,8 +277,9 @@ describe('resuming', () => {
     await new Promise((resolve) => setTimeout(resolve, 100))
     const client = await greeted(tenant.key)
     await desk.customerWrites(tenant, '34600111222', 'después')
-    await client.until(() => client.events().length > 0)
-    expect(client.events()[0]?.data).toMatchObject({ content: { text: { body: 'después' } } })
+    await client.until(() => client.events().length > 1)
+    expect(typesOf(client.events())).toEqual(['conversation.updated', 'message.received'])
+    expect(client.events()[1]?.data).toMatchObject({ content: { text: { body: 'después' } } })
   })
 
   it('from too far back, or from a position that never was, is a resync that goes on live', async () => {

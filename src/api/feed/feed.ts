@@ -8,6 +8,7 @@ import { platformTenant } from '../../domain/kernel/stream.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { covers } from '../http/scopes.ts'
 import { authFrame, closeCodes, longestClientFrame, type ErrorCode } from './frames.ts'
+import { hearing } from './hearing.ts'
 import type { Hub } from './hub.ts'
 import { createListener } from './listener.ts'
 import { resume, tooFarBack } from './resume.ts'
@@ -60,16 +61,16 @@ export function createFeed(deps: FeedDeps): Feed {
     socket.once('close', () => clearTimeout(waited))
     socket.once('message', (data, isBinary) => {
       clearTimeout(waited)
-      socket.on('message', () => refuse(socket, 'invalid_frame'))
-      begin(socket, isBinary ? undefined : readAuth(data)).catch((error: unknown) => {
+      // Later frames say nothing that is known here; a client that sends its own pings or a newer version's words is not worse off for it.
+      begin(socket, isBinary ? 'invalid_frame' : readAuth(data)).catch((error: unknown) => {
         deps.log.warn({ err: error }, 'a feed connection could not be served')
         socket.close(1011)
       })
     })
   }
 
-  async function begin(socket: WebSocket, auth: Auth | undefined): Promise<void> {
-    if (auth === undefined) return refuse(socket, 'invalid_frame')
+  async function begin(socket: WebSocket, auth: Auth | ErrorCode): Promise<void> {
+    if (typeof auth === 'string') return refuse(socket, auth)
     const { hub, store } = deps
     const who = admit(deps.authenticate, auth)
     if (typeof who === 'string') return refuse(socket, who)
@@ -77,7 +78,7 @@ export function createFeed(deps: FeedDeps): Feed {
     await hub.started
     const listener = createListener(socket, {
       tenantId: who.tenantId,
-      topics: auth.topics,
+      hearing: hearing(auth.topics, who.scopes),
       published: hub.published,
       recheck: () => {
         const still = admit(deps.authenticate, auth)
@@ -87,7 +88,7 @@ export function createFeed(deps: FeedDeps): Feed {
     })
     socket.once('close', () => hub.remove(listener))
 
-    const after = auth.after === undefined ? undefined : parsePosition(auth.after)
+    const after = parsePosition(auth.after ?? '')
     const from = after ?? (await present(hub))
     if (from === undefined || listener.closed()) return
     listener.note({ type: 'hello', position: from })
@@ -123,22 +124,28 @@ export function createFeed(deps: FeedDeps): Feed {
 
 type Auth = z.infer<typeof authFrame>
 
-function readAuth(data: RawData): Auth | undefined {
+function readAuth(data: RawData): Auth | ErrorCode {
+  let frame: unknown
   try {
-    return authFrame.safeParse(JSON.parse((data as Buffer).toString('utf8'))).data
+    frame = JSON.parse((data as Buffer).toString('utf8'))
   } catch {
-    return undefined
+    return 'invalid_frame'
   }
+  const read = authFrame.safeParse(frame)
+  if (read.success) return read.data
+  // An auth frame whose token cannot be one is a bad credential like any other, not a client that speaks another protocol.
+  const wrong = new Set(read.error.issues.map(({ path }) => path[0]))
+  return wrong.has('token') && !wrong.has('type') ? 'unauthorized' : 'invalid_frame'
 }
 
 /** The tenant to listen to, or why not. */
-function admit(authenticate: Authenticate, auth: Auth): { readonly tenantId: string } | ErrorCode {
-  const principal = authenticate(auth.token, auth.tenant)
+function admit(authenticate: Authenticate, auth: Auth): { readonly tenantId: string; readonly scopes: readonly string[] } | ErrorCode {
+  const principal = authenticate(auth.token, auth.tenant ?? undefined)
   if (principal === undefined || principal === 'unknown_tenant') return 'unauthorized'
   if (!covers(principal.scopes, 'feed:read')) return 'forbidden'
   if (principal.tenantId === platformTenant) return 'tenant_required'
   if (principal.tenantStatus !== 'active') return 'tenant_suspended'
-  return { tenantId: principal.tenantId }
+  return { tenantId: principal.tenantId, scopes: principal.scopes }
 }
 
 function refuse(socket: WebSocket, code: ErrorCode): void {

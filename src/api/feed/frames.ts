@@ -6,8 +6,9 @@ import { message } from '../messages/schema.ts'
 
 /**
  * Every frame of the feed. asyncapi.json is generated from these schemas; the server builds its frames from their types.
- * One event of the log becomes at most one frame, so a position says exactly what a client has seen: with two frames for one position a client
- * that is cut off between them could only resume with a gap or with a repeat.
+ * A position says what a client has seen: everything up to it. One event of the log is one frame, except that a message is told after the conversation
+ * that it changed; that snapshot stands at the place before the message, so a client that is cut off between the two gets it again and never misses
+ * the message (ADR 0013).
  */
 const position = z
   .string()
@@ -31,16 +32,16 @@ export const feedTypes = [
 export type FeedType = (typeof feedTypes)[number]
 
 export const authFrame = z
-  .strictObject({
+  .looseObject({
     type: z.literal('auth'),
     token: z.string().min(1).max(8192).meta({ description: 'An API key with the scope feed:read' }),
-    after: position.optional().meta({ description: 'The position of the last frame that was seen: what came after it is sent first' }),
+    after: position.nullish().meta({ description: 'The position of the last frame that was seen: what came after it is sent first' }),
     topics: z
-      .array(z.string().regex(/^[a-z]+(\.[a-z]+)?$/))
-      .max(50)
-      .optional()
-      .meta({ description: 'Only these types, or families of types such as `message`; all when absent' }),
-    tenant: z.string().max(200).optional().meta({ description: 'For the platform operator: slug or id of the tenant' }),
+      .array(z.string().max(100))
+      .max(100)
+      .nullish()
+      .meta({ description: 'Only these types, or families of types such as `message` or `message.*`; all that the key may read when absent' }),
+    tenant: z.string().max(200).nullish().meta({ description: 'For the platform operator: slug or id of the tenant' }),
   })
   .meta({ id: 'AuthFrame' })
 
@@ -82,8 +83,8 @@ const statusChange = z
 export type StatusChange = z.infer<typeof statusChange>
 
 const withConversation = message
-  .extend({ conversation })
-  .meta({ id: 'MessageInConversation', description: 'The message, and its conversation after it' })
+  .extend({ conversation: conversation.optional() })
+  .meta({ id: 'MessageInConversation', description: 'The message, and its conversation after it (for keys with conversations:read)' })
 export type MessageInConversation = z.infer<typeof withConversation>
 
 const channel = z
@@ -103,7 +104,7 @@ const payloads = {
   'channel.updated': channel,
 } as const satisfies Record<FeedType, z.ZodType>
 
-/** The frame of one type. `id` is the id of the event in the log: the same on every resume, on every process. */
+/** The frame of one type. `id` is that of the event in the log, or derived from it: the same on every resume, on every process. */
 export const eventFrame = (type: FeedType): z.ZodType =>
   z.object({ id: z.uuid(), type: z.literal(type), position, occurred_at: z.iso.datetime(), data: payloads[type] })
 

@@ -21,6 +21,8 @@ export type Hub = {
   readonly render: (tenantId: string, events: readonly RecordedEvent[], through: Position) => Promise<readonly Published[]>
   /** Resolves when the read models show everything up to a position; false when the hub was stopped. */
   readonly shown: (position: Position) => Promise<boolean>
+  /** Resolves when credentials are known as of a position. */
+  readonly credentialsAt: (position: Position) => Promise<unknown>
   /** Resolves when the hub has stopped, after the signal. */
   readonly ended: Promise<void>
 }
@@ -125,6 +127,7 @@ export function createHub(options: {
     published: () => published,
     shown,
     render,
+    credentialsAt: options.credentialsAt,
     add(listener, seen) {
       const from = later(claimed, seen)
       const group = audience.get(listener.tenantId)

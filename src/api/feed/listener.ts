@@ -1,9 +1,10 @@
 import type { WebSocket } from 'ws'
 import type { Position } from '../../domain/kernel/position.ts'
-import type { FeedType, ServerNote } from './frames.ts'
+import type { ServerNote } from './frames.ts'
+import type { Hearing } from './hearing.ts'
 
-/** One event, ready for any number of listeners: the types it may be told under, first choice first, each with its bytes (made once). */
-export type Published = { readonly position: Position; readonly choices: readonly { readonly type: FeedType; readonly bytes: () => Buffer }[] }
+/** One event, ready for any number of listeners: the frames that tell it to one of them, each made once. What belongs together is written together. */
+export type Published = { readonly position: Position; readonly framesFor: (hearing: Hearing) => readonly Buffer[] }
 
 /**
  * One connected client. States:
@@ -37,24 +38,21 @@ export function createListener(
   socket: WebSocket,
   options: {
     tenantId: string
-    topics: readonly string[] | undefined
+    hearing: Hearing
     published: () => Position
     recheck: () => void
     slowBeyond?: number
   },
 ): Listener {
-  const { tenantId, topics, published } = options
+  const { tenantId, hearing, published } = options
   const limit = options.slowBeyond ?? slowBeyond
   const low = Math.min(resumeBelow, limit / 2)
-  const wanted = (type: FeedType): boolean => topics === undefined || topics.some((topic) => type === topic || type.startsWith(`${topic}.`))
   let state: 'holding' | 'live' | 'lagging' = 'holding'
   let held: Published[] = []
   let heldBytes = 0
   let waiting: (() => void)[] = []
 
   const open = (): boolean => socket.readyState === socket.OPEN
-  const choose = (event: Published): Buffer | undefined => event.choices.find((choice) => wanted(choice.type))?.bytes()
-
   function write(bytes: Buffer | string): void {
     if (open()) socket.send(bytes, { binary: false }, flushed)
   }
@@ -77,9 +75,13 @@ export function createListener(
 
   const note = (frame: ServerNote): void => write(JSON.stringify(frame))
 
-  function deliver(bytes: Buffer): void {
+  function writeAll(frames: readonly Buffer[]): void {
+    for (const bytes of frames) write(bytes)
+  }
+
+  function deliver(frames: readonly Buffer[]): void {
     if (socket.bufferedAmount > limit) lag()
-    else write(bytes)
+    else writeAll(frames)
   }
 
   socket.once('close', () => {
@@ -91,26 +93,22 @@ export function createListener(
     note,
     offer(event) {
       if (state === 'lagging') return
-      const bytes = choose(event)
-      if (bytes === undefined) return
-      if (state === 'live') return deliver(bytes)
+      const frames = event.framesFor(hearing)
+      if (frames.length === 0) return
+      if (state === 'live') return deliver(frames)
       held.push(event)
-      heldBytes += bytes.length
+      for (const bytes of frames) heldBytes += bytes.length
       if (heldBytes > limit) lag()
     },
     send(event) {
-      const bytes = choose(event)
-      if (bytes !== undefined && state !== 'lagging') write(bytes)
+      if (state !== 'lagging') writeAll(event.framesFor(hearing))
     },
     release() {
       if (state === 'lagging') return flushed()
       state = 'live'
       const missed = held
       held = []
-      for (const event of missed) {
-        const bytes = choose(event)
-        if (bytes !== undefined && open()) write(bytes)
-      }
+      for (const event of missed) writeAll(event.framesFor(hearing))
     },
     async drained() {
       if (open() && socket.bufferedAmount > low) {

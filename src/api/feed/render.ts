@@ -1,4 +1,6 @@
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { derivedId } from '../../domain/kernel/ids.ts'
+import { positionOf, type Position } from '../../domain/kernel/position.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { getChannels, type ChannelView } from '../../projections/channels/queries.ts'
 import { getContacts } from '../../projections/contacts/queries.ts'
@@ -110,7 +112,7 @@ function publish({ event, touch }: Touched, bodies: Bodies): readonly Published[
       const message = bodies.messages.get(touch.id)
       const conversation = bodies.conversations.get(touch.conversationId)
       if (message === undefined || conversation === undefined) return []
-      return [published(event, [touch.type, { ...message, conversation }], [touch.otherwise, conversation])]
+      return [publishMessage(event, touch, message, conversation)]
     }
     case 'conversation':
       return ofBody(event, touch.type, bodies.conversations.get(touch.id))
@@ -132,16 +134,45 @@ function publish({ event, touch }: Touched, bodies: Bodies): readonly Published[
 const settledStatus = (data: StatusChange, event: RecordedEvent, row: MessageView | undefined): StatusChange =>
   row?.version === event.version ? { ...data, status: row.status } : data
 
-const ofBody = (event: RecordedEvent, type: FeedType, body: object | undefined): readonly Published[] =>
-  body === undefined ? [] : [published(event, [type, body])]
+function ofBody(event: RecordedEvent, type: FeedType, body: object | undefined): readonly Published[] {
+  if (body === undefined) return []
+  const frame = once(event, type, () => body)
+  return [{ position: event.position, framesFor: ({ wants }) => (wants(type) ? [frame()] : []) }]
+}
 
-function published(event: RecordedEvent, ...choices: readonly (readonly [FeedType, object])[]): Published {
-  const { id, position, meta } = event
+/**
+ * The conversation as it is now, then the message. The snapshot stands at the place before the message: who is cut off between the two resumes with both.
+ * Who follows conversations and not messages gets it at the message's own place, where nothing of this event is left to come.
+ */
+function publishMessage(
+  event: RecordedEvent,
+  { type, before }: Extract<Touch, { kind: 'message' }>,
+  message: object,
+  conversation: object,
+): Published {
+  const id = derivedId('feed', event.id, before)
+  const changed = once(event, before, () => conversation, { id, position: placeBefore(event.position) })
+  const changedOnly = once(event, before, () => conversation, { id })
+  const whole = once(event, type, () => ({ ...message, conversation }))
+  const bare = once(event, type, () => message)
   return {
-    position,
-    choices: choices.map(([type, data]) => {
-      let bytes: Buffer | undefined
-      return { type, bytes: () => (bytes ??= Buffer.from(JSON.stringify({ id, type, position, occurred_at: meta.occurredAt, data }))) }
-    }),
+    position: event.position,
+    framesFor({ wants, seesConversations }) {
+      if (!wants(type)) return wants(before) ? [changedOnly()] : []
+      return [...(wants(before) ? [changed()] : []), seesConversations ? whole() : bare()]
+    },
   }
+}
+
+/**
+ * A place below this one and not below that of any event before it. Computed, because who resumes must get the same place from every process without any
+ * state: between two whole numbers that follow each other there is none, on a dense log and on a sparse one.
+ */
+const placeBefore = (position: Position): Position => positionOf(BigInt(position) - 1n)
+
+/** A frame's bytes, made at the first listener that wants it. */
+function once(event: RecordedEvent, type: FeedType, data: () => object, own: { id?: string; position?: Position } = {}): () => Buffer {
+  const { id, position, meta } = event
+  let bytes: Buffer | undefined
+  return () => (bytes ??= Buffer.from(JSON.stringify({ id, type, position, ...own, occurred_at: meta.occurredAt, data: data() })))
 }

@@ -38,6 +38,9 @@ export async function resume(hub: Hub, store: EventStore, listener: Listener, af
   const near = await sendUntil(hub, store, listener, after, tip)
   if (near === undefined) return
   const mark = hub.add(listener, near)
+  // The hub looks at a credential again when something after the mark ends it; what ended it while the client was still reading the past lies before.
+  await hub.credentialsAt(mark)
+  listener.recheck()
   if ((await sendUntil(hub, store, listener, near, mark)) !== undefined) listener.release()
 }
 

@@ -19,13 +19,13 @@ const recorded = (category: Category, type: string, data: Record<string, unknown
 })
 
 describe('what an event means for the feed', () => {
-  it('is the message and its conversation, under either name', () => {
+  it('is the message, and before it the conversation that it changed', () => {
     expect(touch(recorded('conversation', 'MessageReceived', { messageId: 'm1' }))).toEqual({
       kind: 'message',
       type: 'message.received',
       id: 'm1',
       conversationId: 's1',
-      otherwise: 'conversation.updated',
+      before: 'conversation.updated',
     })
   })
   it.each([

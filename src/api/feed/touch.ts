@@ -8,10 +8,10 @@ import type { FeedType, StatusChange } from './frames.ts'
 
 /**
  * What one event of the log means for the feed: which thing it touched, and under which type it is told.
- * `otherwise` is the type for listeners whose topics leave the first one out: who only follows conversations still learns that a message changed one.
+ * A message also changes its conversation (unread count, last message): `before` is the type under which that is told, just before the message.
  */
 export type Touch =
-  | { readonly kind: 'message'; readonly type: FeedType; readonly id: string; readonly conversationId: string; readonly otherwise: FeedType }
+  | { readonly kind: 'message'; readonly type: FeedType; readonly id: string; readonly conversationId: string; readonly before: FeedType }
   | { readonly kind: 'conversation' | 'contact' | 'channel'; readonly type: FeedType; readonly id: string }
   | { readonly kind: 'status'; readonly type: 'message.status'; readonly data: StatusChange }
 
@@ -68,9 +68,9 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
     case 'ConversationStarted':
       return { kind: 'conversation', type: 'conversation.created', id }
     case 'MessageReceived':
-      return { kind: 'message', type: 'message.received', id: event.messageId, conversationId: id, otherwise: 'conversation.updated' }
+      return { kind: 'message', type: 'message.received', id: event.messageId, conversationId: id, before: 'conversation.updated' }
     case 'MessageQueued':
-      return { kind: 'message', type: 'message.queued', id: event.messageId, conversationId: id, otherwise: 'conversation.updated' }
+      return { kind: 'message', type: 'message.queued', id: event.messageId, conversationId: id, before: 'conversation.updated' }
     case 'ConversationRead':
       return { kind: 'conversation', type: 'conversation.read', id }
     case 'ConversationReopened':
