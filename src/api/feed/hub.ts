@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
-import type { EventStore } from '../../domain/kernel/event-store.ts'
+import { StoreUnavailable, type EventStore } from '../../domain/kernel/event-store.ts'
 import { later, start, type Position } from '../../domain/kernel/position.ts'
+import type { ServerNote } from './frames.ts'
 import type { Listener, Published } from './listener.ts'
 import { touchingTypes } from './touch.ts'
 
@@ -17,7 +18,7 @@ export type Hub = {
   readonly add: (listener: Listener, seen: Position) => Position
   readonly remove: (listener: Listener) => void
   readonly listeners: () => number
-  /** The events, rendered once the read models show them. Repeats until it works. */
+  /** The events, rendered once the read models show them; a resync in their place when they cannot be rendered. An outage is waited out. */
   readonly render: (tenantId: string, events: readonly RecordedEvent[], through: Position) => Promise<readonly Published[]>
   /** Resolves when the read models show everything up to a position; false when the hub was stopped. */
   readonly shown: (position: Position) => Promise<boolean>
@@ -39,6 +40,7 @@ const followed = [...touchingTypes, ...credentialTypes]
  *   claimed := its end → wait until the read models show it → render for the tenants that have listeners → tell → published := its end.
  * Invariants: `published` ≤ `claimed`; a listener that is added gets every event after `claimed` from the hub and reads the ones before it itself,
  * so none is lost or doubled at the seam. With nobody listening a page costs a look at an empty map.
+ * What cannot be rendered, and would not be the next time either, becomes a resync of that tenant: all tenants wait for a page together.
  * Rejected: a subscription per client; the page of a busy installation would be read and rendered once per client instead of once.
  */
 export function createHub(options: {
@@ -63,10 +65,15 @@ export function createHub(options: {
   }
 
   async function render(tenantId: string, events: readonly RecordedEvent[], through: Position): Promise<readonly Published[]> {
+    let failures = 0
     for (let tries = 0; await shown(through); tries++) {
       try {
         return await options.render(tenantId, events)
       } catch (error) {
+        if (!isPassing(error) && ++failures === mostFailures) {
+          log.warn({ err: error, tenantId, through }, 'the feed cannot read what it has to tell: the listeners of the tenant are told to resync')
+          return [resyncAt(through)]
+        }
         log.warn({ err: error, tenantId, through }, 'the feed could not read what it has to tell; trying again')
         await pause(Math.min(5000, 100 * 2 ** tries), signal)
       }
@@ -143,6 +150,28 @@ export function createHub(options: {
     listeners: () => [...audience.values()].reduce((sum, group) => sum + group.size, 0),
     ended,
   }
+}
+
+const mostFailures = 3
+
+/** Stands where the events would have stood, for whoever listens, whatever to: in the order of the rest, and held back like it. */
+function resyncAt(position: Position): Published {
+  const bytes = Buffer.from(JSON.stringify({ type: 'resync', position } satisfies ServerNote))
+  return { position, framesFor: () => [bytes] }
+}
+
+/** SQLSTATEs of a database that is away or busy, and the codes of a network that is. */
+const passingCode = /^(08|40|53|55|57|58)\w{3}$|^25006$|^E(?!RR_)[A-Z_]{3,}$/
+/** What pg throws by itself about its connections and waits has no code. */
+const passingText = /terminated|time-?out|timed out|not queryable|calling end|connection/i
+
+/** Whether the next try may do better: the database or the network is in the way, and not the data. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof StoreUnavailable) return true
+  if (!(error instanceof Error)) return false
+  if (isPassing(error.cause)) return true
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' ? passingCode.test(code) : error.constructor === Error && passingText.test(error.message)
 }
 
 async function headOf(store: EventStore, signal: AbortSignal, log: Log): Promise<Position | undefined> {
