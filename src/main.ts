@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { createCloudApi } from './adapters/whatsapp-cloud/cloud-api.ts'
 import type { DemoSession } from './api/pages/pages.ts'
-import { createHttp, listen } from './composition/http.ts'
+import { createHttp, listen, notYet } from './composition/http.ts'
 import { createMetrics } from './composition/metrics.ts'
 import { openStorage } from './composition/storage.ts'
 import { createUseCases } from './composition/use-cases.ts'
@@ -93,13 +93,19 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       server.closeAllConnections()
     })
 
+    if (world !== undefined && demoParts !== undefined) {
+      // The demo's number is checked at the simulator, which is us: it answers first, and the rest when there is a demo to show.
+      serve((req, res) => {
+        if (!world.handle(req, res)) notYet(req, res)
+      })
+      demo = await demoParts.createDemoTenant(useCases, clock())
+    }
     serve((req, res) => {
       if (world?.handle(req, res) !== true) http.listener(req, res)
     })
     server.on('upgrade', (req, socket, head) => {
       if (!http.feed.upgrade(req, socket, head)) socket.destroy()
     })
-    demo = await demoParts?.createDemoTenant(useCases, clock())
     return { url: `http://${config.http.host === '0.0.0.0' ? 'localhost' : config.http.host}:${port}`, port, operatorKey: operator, demo, stop }
   } catch (error) {
     server.close()

@@ -52,6 +52,12 @@ export type HttpDeps = {
   readonly signal: AbortSignal
 }
 
+/** While we start. */
+export const notYet: RequestListener = (_req, res) => {
+  res.writeHead(503, { 'Retry-After': '1', 'Content-Length': '0' })
+  res.end()
+}
+
 /** A server that listens at once and says 503 until it is given something to serve: probes see a process that starts, not one that is missing. */
 export async function listen({
   host,
@@ -60,10 +66,7 @@ export async function listen({
   host: string
   port: number
 }): Promise<{ server: Server; port: number; serve: (listener: RequestListener) => void }> {
-  let listener: RequestListener = (_req, res) => {
-    res.writeHead(503, { 'Retry-After': '1', 'Content-Length': '0' })
-    res.end()
-  }
+  let listener: RequestListener = notYet
   const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 60_000, noDelay: true }, (req, res) => listener(req, res))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -135,7 +138,7 @@ function routesOf(
     ...messageRoutes({ reader, open, inbox: useCases.inbox }),
     ...contactRoutes({ reader, open }),
     ...deliveryRoutes({ reader, store, vault, replay: useCases.replay }),
-    ...projectionRoutes({ progressOf: applied.progress }),
+    ...projectionRoutes({ progressOf: applied.progress, reader }),
     ...eventRoutes({ store }),
     ...asyncApiRoutes({ version }),
   ]
