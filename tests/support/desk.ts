@@ -108,7 +108,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
       ...sendingRoutes({ inbox, reader }),
       ...contactRoutes({ reader, open }),
       ...deliveryRoutes({ reader, store, vault, replay }),
-      ...projectionRoutes({ progressOf: applied.progress }),
+      ...projectionRoutes({ progressOf: applied.progress, reader }),
       ...eventRoutes({ store }),
       ...asyncApiRoutes({ version: 'test' }),
     ],

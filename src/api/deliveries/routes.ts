@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'
+import { BadCursor } from '../../projections/engine/page.ts'
 import { deliveryStates, getDelivery, listDeliveries, type DeliveryView } from '../../projections/deliveries/queries.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
@@ -12,6 +13,7 @@ import { pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { listed } from '../messages/listed.ts'
+import { mostReplayed, replayableStates, replayMany } from './replay-many.ts'
 
 const delivery = z
   .object({
@@ -90,7 +92,13 @@ export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore;
       responses: {
         200: {
           description: 'What it holds, and how much of it could not be applied',
-          schema: z.object({ id: z.string(), dry_run: z.boolean(), items: z.number().int(), failed: z.number().int() }),
+          schema: z.object({
+            id: z.string(),
+            dry_run: z.boolean(),
+            items: z.number().int(),
+            failed: z.number().int(),
+            waiting: z.boolean().meta({ description: 'Its number is still not connected' }),
+          }),
         },
       },
       problems: ['delivery_unreadable'],
@@ -98,8 +106,49 @@ export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore;
         const outcome = await replay({ deliveryId: id, dryRun }, context)
         if ('missing' in outcome) throw problem('not_found')
         if ('unreadable' in outcome) throw problem('delivery_unreadable', `It cannot be replayed: ${outcome.unreadable}.`)
-        const { items, failed, position } = outcome
-        return ok({ id, dry_run: dryRun, items, failed }, { position })
+        const { items, failed, waiting, position } = outcome
+        return ok({ id, dry_run: dryRun, items, failed, waiting }, { position })
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/deliveries/replay',
+      tag: 'Deliveries',
+      platform: true,
+      summary: 'Apply again what is parked or failed',
+      description: `At most ${mostReplayed} deliveries, newest first; \`next_cursor\` goes on where this ended. With \`dry_run\` nothing is changed.`,
+      access: 'deliveries:write',
+      body: z.strictObject({
+        filter: z.strictObject({ state: z.enum(replayableStates).optional().meta({ description: 'Both when absent' }) }).default({}),
+        dry_run: z.boolean().default(false),
+        limit: z.int().min(1).max(mostReplayed).default(mostReplayed),
+        cursor: z.string().max(500).optional(),
+      }),
+      bodyOptional: true,
+      responses: {
+        200: {
+          description: 'How many were found and applied, what they hold, and how much of it could not be applied',
+          schema: z.object({
+            dry_run: z.boolean(),
+            matched: z.number().int(),
+            replayed: z.number().int(),
+            unreadable: z.number().int().meta({ description: 'Deliveries whose body is no longer kept, or was erased' }),
+            items: z.number().int(),
+            failed: z.number().int().meta({ description: 'Items that could not be applied' }),
+            waiting: z.number().int().meta({ description: 'Deliveries whose number is still not connected' }),
+            next_cursor: z.string().nullable(),
+          }),
+        },
+      },
+      async handle({ body: { filter, dry_run: dryRun, limit, cursor }, context }) {
+        const { next, position, ...counts } = await replayMany({ reader, replay }, { ...filter, dryRun, limit, cursor }, context).catch(
+          (error: unknown) => {
+            throw error instanceof BadCursor
+              ? problem('invalid_request', { errors: [{ path: 'body.cursor', code: 'invalid_cursor', message: 'is not a cursor of this list' }] })
+              : error
+          },
+        )
+        return ok({ dry_run: dryRun, ...counts, next_cursor: next ?? null }, { position })
       },
     }),
   ]

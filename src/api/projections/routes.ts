@@ -1,7 +1,13 @@
 import { z } from 'zod'
 import type { ProjectionProgress } from '../../projections/engine/applied-positions.ts'
+import { listParkedEvents, type ParkedEvent } from '../../projections/engine/parked.ts'
+import type { TenantQueries } from '../../postgres/queries.ts'
+import { positionOf } from '../../domain/kernel/position.ts'
 import { ok } from '../http/call.ts'
+import { pageOf, paging } from '../http/paging.ts'
+import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
+import { listed } from '../messages/listed.ts'
 
 const progress = z
   .object({
@@ -31,8 +37,34 @@ const render = (one: ProjectionProgress): z.infer<typeof progress> => ({
   parked: one.parked,
 })
 
+const parked = z
+  .object({
+    position: z.string(),
+    type: z.string().meta({ description: "The event's type" }),
+    row: z.string().meta({ description: 'The id of what it would have changed' }),
+    category: z.enum(['failed', 'behind']).meta({ description: '`behind`: it could be applied but for an earlier one of the same row' }),
+    error: z.string(),
+    parked_at: z.string(),
+  })
+  .meta({ id: 'ParkedEvent' })
+
+const renderParked = (one: ParkedEvent): z.infer<typeof parked> => ({
+  position: positionOf(one.position),
+  type: one.type,
+  row: one.row,
+  category: one.category === 'behind' ? 'behind' : 'failed',
+  error: one.error,
+  parked_at: one.parkedAt.toISOString(),
+})
+
 /** Positions and rates, nothing of any tenant: whoever may read them sees those of the whole installation. */
-export const projectionRoutes = ({ progressOf }: { progressOf: () => Promise<readonly ProjectionProgress[]> }): readonly Route[] => [
+export const projectionRoutes = ({
+  progressOf,
+  reader,
+}: {
+  progressOf: () => Promise<readonly ProjectionProgress[]>
+  reader: TenantQueries
+}): readonly Route[] => [
   route({
     method: 'get',
     path: '/v1/projections',
@@ -41,5 +73,22 @@ export const projectionRoutes = ({ progressOf }: { progressOf: () => Promise<rea
     access: 'projections:read',
     responses: { 200: { description: 'All read models', schema: z.array(progress) } },
     handle: async () => ok((await progressOf()).map(render)),
+  }),
+  route({
+    method: 'get',
+    path: '/v1/projections/{name}/parked',
+    tag: 'Projections',
+    platform: true,
+    summary: "The organisation's events that a read model could not apply, oldest first",
+    access: 'projections:read',
+    params: z.object({ name: z.string().min(1).max(100) }),
+    query: z.object(paging),
+    responses: { 200: { description: 'A page of what waits for a person', schema: pageOf(parked) } },
+    async handle({ tenantId, params: { name }, query }) {
+      const generation = (await progressOf()).find((one) => one.name === name)?.generation
+      if (generation === undefined) throw problem('not_found')
+      const page = listParkedEvents(reader, tenantId, { projection: { name, version: generation }, ...query })
+      return listed(page, (rows) => rows.map(renderParked))
+    },
   }),
 ]

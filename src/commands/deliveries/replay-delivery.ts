@@ -10,7 +10,8 @@ import { translate } from '../processes/intake/meta/translate.ts'
 import { openDelivery } from './open-delivery.ts'
 
 export type ReplayOutcome =
-  | { readonly position: Position; readonly items: number; readonly failed: number }
+  /** `waiting`: (part of) it still waits for its number to be connected. */
+  | { readonly position: Position; readonly items: number; readonly failed: number; readonly waiting: boolean }
   | { readonly missing: true }
   | { readonly unreadable: string }
 
@@ -38,10 +39,12 @@ export function createReplayDelivery({
     if ('unreadable' in opened) return opened
     if (dryRun) {
       const items = translate(opened.value, delivery.recordedAt)
-      return { position: last.position, items: items.length, failed: items.filter(({ kind }) => kind === 'unreadable').length }
+      return { position: last.position, items: items.length, failed: items.filter(({ kind }) => kind === 'unreadable').length, waiting: false }
     }
     const { items, failures, early, parked } = await handle([delivery])
     await remember({ early, parked })
+    // What still waits was not replayed: noted as such it would be shown as processed.
+    if (parked.length > 0) return { position: last.position, items, failed: failures.length, waiting: true }
     const { actor, at, correlationId, causationId, commandId } = context
     const replayed: NewEvent = {
       id: eventId(commandId, stream, 0),
@@ -51,6 +54,6 @@ export function createReplayDelivery({
       meta: { occurredAt: at.toISOString(), correlationId, causationId, actor },
     }
     const result = await store.append({ stream, expected: 'exists', events: [replayed] })
-    return { position: result.outcome === 'conflict' ? last.position : result.position, items, failed: failures.length }
+    return { position: result.outcome === 'conflict' ? last.position : result.position, items, failed: failures.length, waiting: false }
   }
 }
