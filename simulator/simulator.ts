@@ -32,6 +32,8 @@ export type Simulator = {
   readonly url: string
   /** For mounting under a path of another server. `path` is what follows the prefix, e.g. `/v26.0/1…/messages`; the body must not have been read. */
   readonly handle: (req: IncomingMessage, res: ServerResponse, path: string) => void
+  /** Resolves once the webhook address has answered its challenge: what happens before has nowhere to go. */
+  readonly verified: Promise<void>
   readonly addWaba: (input?: Parameters<typeof addWaba>[1]) => { id: string }
   readonly addNumber: (input?: Parameters<typeof addNumber>[1]) => PhoneNumber
   readonly addToken: (input?: Parameters<typeof addToken>[1]) => string
@@ -91,6 +93,7 @@ export function createSimulator(options: SimulatorOptions): Simulator {
   return {
     url: '',
     handle,
+    verified: verification ?? Promise.resolve(),
     addWaba: (input) => addWaba(sim, input),
     addNumber: (input) => addNumber(sim, input),
     addToken: (input) => addToken(sim, input).token,

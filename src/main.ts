@@ -63,6 +63,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     await useCases.directory.ready()
 
     let demo: DemoSession | undefined
+    let started = false
     const appSecrets = [...(world === undefined ? [] : [world.appSecret]), ...config.meta.appSecrets]
     const verifyToken = world?.verifyToken ?? config.meta.verifyToken ?? ''
     const http = createHttp({
@@ -75,6 +76,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       appSecrets,
       verifyToken,
       demo: () => demo,
+      starting: () => (started ? undefined : 'starting'),
       clock,
       log,
       signal: ending.signal,
@@ -106,6 +108,9 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     server.on('upgrade', (req, socket, head) => {
       if (!http.feed.upgrade(req, socket, head)) socket.destroy()
     })
+    // A customer of the demo who writes before Meta's side knows where to deliver would write into the void.
+    await world?.ready
+    started = true
     return { url: `http://${config.http.host === '0.0.0.0' ? 'localhost' : config.http.host}:${port}`, port, operatorKey: operator, demo, stop }
   } catch (error) {
     server.close()

@@ -15,6 +15,8 @@ export type DemoWorld = {
   readonly graphUrl: string
   /** Takes requests under `/simulator`; false when it is another path. */
   readonly handle: (req: IncomingMessage, res: ServerResponse) => boolean
+  /** Resolves when what customers write arrives. */
+  readonly ready: Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -57,6 +59,7 @@ export function createDemoWorld({ port, log }: { port: number; log: Logger }): D
       simulator.handle(req, res, path.slice(prefix.length) || '/')
       return true
     },
+    ready: simulator.verified,
     close: () => simulator.close(),
   }
 }

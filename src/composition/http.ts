@@ -47,6 +47,8 @@ export type HttpDeps = {
   readonly appSecrets: readonly string[]
   readonly verifyToken: string
   readonly demo: () => DemoSession | undefined
+  /** Undefined, or what is still missing: a further part of readiness. */
+  readonly starting: () => string | undefined
   readonly clock: Clock
   readonly log: Logger
   readonly signal: AbortSignal
@@ -121,13 +123,13 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
 }
 
 function routesOf(
-  { storage, useCases, applied, metrics, config }: HttpDeps,
+  { storage, useCases, applied, metrics, config, starting }: HttpDeps,
   { reader, open }: { reader: ReturnType<typeof tenantQueries>; open: ReturnType<typeof createOpener> },
 ) {
   const { store, vault, workerPool } = storage
   const shared = { ...useCases, queries: reader, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
   return [
-    ...operationsRoutes({ checks: checksOf(storage, applied), metrics: metrics.registry, version }),
+    ...operationsRoutes({ checks: { ...checksOf(storage, applied), start: () => Promise.resolve(starting()) }, metrics: metrics.registry, version }),
     ...tenantRoutes({ ...shared, acrossTenants: operatorQueries(workerPool) }),
     ...keyRoutes(shared),
     ...channelRoutes(shared),
