@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freshDatabase } from '../support/database.ts'
 import { freePort } from '../support/processes.ts'
@@ -31,7 +32,9 @@ export async function benchWebhook({
   log = console.log,
 }: { rounds?: number; seconds?: number; connections?: number; log?: (line: string) => void } = {}): Promise<WebhookBench> {
   const postgres = await startThrowAwayPostgres()
-  const plain = await freshDatabase(postgres.url)
+  // A server of its own: its checkpoints and its vacuum must not fall into the others' rounds.
+  const plainServer = await startThrowAwayPostgres()
+  const plain = await freshDatabase(plainServer.url)
   const ackOnly = await createInstallation({ server: postgres.url })
   const started: { stop: () => Promise<unknown> }[] = []
   try {
@@ -56,6 +59,7 @@ export async function benchWebhook({
     const tails: Record<Contender, number[]> = fill()
     for (let round = -1; round < rounds; round++) {
       for (const name of contenders) {
+        await sleep(1_500)
         const { perSecond, p99, statuses } = await runLoad({
           port: ports[name],
           connections,
@@ -91,6 +95,7 @@ export async function benchWebhook({
     for (const one of started) await one.stop()
     await ackOnly.end()
     await plain.drop()
+    await plainServer.stop()
     await postgres.stop()
   }
 }

@@ -6,7 +6,9 @@ import { Pool } from 'pg'
 const secret = process.env['META_APP_SECRET'] ?? ''
 const url = process.env['DATABASE_URL']
 const pool = url === undefined ? undefined : new Pool({ connectionString: url, max: 20 })
-await pool?.query('create table if not exists public.plain_deliveries (id bigserial primary key, at timestamptz default now(), body jsonb not null)')
+await pool?.query(
+  'create table if not exists public.plain_deliveries (id bigserial primary key, at timestamptz default now(), body jsonb not null) with (autovacuum_enabled = false)',
+)
 
 const app = express()
 // oxlint-disable-next-line oxc/no-async-endpoint-handlers -- Express 5 hands a rejection to its error handler
