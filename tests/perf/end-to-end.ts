@@ -89,8 +89,9 @@ async function probe({ recado, get, tenantId, channelId, phoneNumberId }: Instal
     if (answer.status !== 200) return
     const id = inboundMessageId(tenantId, channelId, wamidOf('probe', n))
     for (;;) {
-      const found = await get(`/v1/messages/${id}`).catch(() => undefined)
-      if (found !== undefined) break
+      const found = await get(`/v1/messages/${id}`).catch((error: unknown) => String(error))
+      if (typeof found !== 'string') break
+      if (performance.now() - began > 30_000) throw new Error(`message ${id} of an acknowledged webhook is not visible after 30 s: ${found}`)
       await sleep(20)
     }
     latencies.push(performance.now() - began)
@@ -100,10 +101,11 @@ async function probe({ recado, get, tenantId, channelId, phoneNumberId }: Instal
 const worstLag = async ({ get }: Installation): Promise<number> =>
   Math.max(...(await get<readonly Progress[]>('/v1/projections')).map(({ lag_events }) => lag_events ?? Number.POSITIVE_INFINITY))
 
-/** Lag 0 of every read model twice in a row, because intake appends what the read models then have to show. */
+/** No delivery is waiting for the intake and no read model is behind, twice in a row, because intake appends what the read models then have to show. */
 async function caughtUp(installation: Installation): Promise<void> {
   for (let calm = 0; calm < 2;) {
-    calm = (await worstLag(installation)) === 0 ? calm + 1 : 0
+    const { data: waiting } = await installation.get<{ data: unknown[] }>('/v1/deliveries?state=received&limit=1')
+    calm = waiting.length === 0 && (await worstLag(installation)) === 0 ? calm + 1 : 0
     await sleep(50)
   }
 }
