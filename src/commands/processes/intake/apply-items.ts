@@ -138,7 +138,7 @@ export function createApplyItems({
 }
 
 /** People and conversations dealt with at once: the store's queue is shared with the webhooks, which must still find room in it. */
-const atOnce = 256
+const atOnce = 1_000
 /** One append of a conversation: more would make a batch that nobody else fits into. */
 const portion = { commands: 200, characters: 1_000_000 }
 

@@ -15,7 +15,7 @@ const intakeSubscription = 'intake'
 const types = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'ChannelAdded'] as const
 const leaseMs = 10_000
 /** Deliveries of one page; more would only lengthen the wait of the first one in it. */
-const pageSize = 500
+const pageSize = 1_000
 
 export type Intake = {
   store: EventStore
