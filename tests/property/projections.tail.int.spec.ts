@@ -46,7 +46,8 @@ describe('all read models on the tail of the PostgreSQL log', () => {
     }
     const meta = { occurredAt: '2026-01-01T12:00:00Z', correlationId: 'c', causationId: 'c', actor: { kind: 'process', id: 'test' } } as const
     // Every writer has conversations of its own, so that each stream is one history; the log interleaves them.
-    const histories = fc.sample(history(120), 12)
+    // At least 60 wishes each: drawn freely, twelve histories may have fewer than a hundred events among them.
+    const histories = fc.sample(history(120, 60), 12)
     let appended = start
     await Promise.all(
       histories.map(async (happened, writer) => {

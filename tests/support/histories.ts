@@ -45,8 +45,8 @@ function commandOf({ conversation, message, wish, second }: Step, state: Convers
   return wishes[wish % wishes.length] ?? { type: 'markRead' }
 }
 
-/** What is left in a store of a history of conversations: secrets sealed, in the order of the log. */
-export const history = (most: number): fc.Arbitrary<readonly (readonly [StreamRef, DomainEvent])[]> =>
+/** What is left in a store of a history of conversations, of `least` to `most` wishes: secrets sealed, in the order of the log. */
+export const history = (most: number, least = 1): fc.Arbitrary<readonly (readonly [StreamRef, DomainEvent])[]> =>
   fc
     .array(
       fc.record({
@@ -56,7 +56,7 @@ export const history = (most: number): fc.Arbitrary<readonly (readonly [StreamRe
         wish: fc.nat(100),
         second: fc.nat(30),
       }),
-      { minLength: 1, maxLength: most, size: 'max' },
+      { minLength: least, maxLength: most, size: 'max' },
     )
     .map((steps) => {
       const states = new Map<string, typeof conversation.initial>()
