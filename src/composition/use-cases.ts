@@ -48,7 +48,13 @@ export function createUseCases({
     vault,
     directory,
     handOver,
-    applyItems: createApplyItems({ commands, meetContact, routes: directory, memory }),
+    applyItems: createApplyItems({
+      commands,
+      meetContact,
+      routes: directory,
+      memory,
+      handlers: { contact: () => Promise.resolve(), news: () => Promise.resolve() },
+    }),
   })
   const channels = { commands, cloudApi, directory, vault, clock }
   const removeChannel = createRemoveChannel(channels)

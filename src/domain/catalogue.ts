@@ -1,10 +1,14 @@
 import type { z } from 'zod'
+import { accountEvent } from './account/events.ts'
+import { alertEvent } from './alert/events.ts'
 import { channelEvent } from './channel/events.ts'
 import { claimEvent } from './claim/events.ts'
 import { contactEvent } from './contact/events.ts'
 import { conversationEvent } from './conversation/events.ts'
 import { deliveryEvent } from './delivery/events.ts'
 import type { Category } from './kernel/stream.ts'
+import { mediaEvent } from './media/events.ts'
+import { templateEvent } from './template/events.ts'
 import { tenantEvent } from './tenant/events.ts'
 import { userEvent } from './user/events.ts'
 
@@ -17,6 +21,10 @@ export const eventsOf = {
   conversation: conversationEvent,
   delivery: deliveryEvent,
   user: userEvent,
+  template: templateEvent,
+  account: accountEvent,
+  alert: alertEvent,
+  media: mediaEvent,
 } as const satisfies Record<Category, z.ZodDiscriminatedUnion>
 
 export type EventOf<C extends Category> = z.infer<(typeof eventsOf)[C]>

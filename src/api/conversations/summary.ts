@@ -7,6 +7,16 @@ export function summary(event: ConversationEvent): string {
       return event.by === 'inbound' ? 'The customer started the conversation' : 'We started the conversation'
     case 'MessageReceived':
       return `The customer sent a message (${event.messageType})`
+    case 'MessageRecorded':
+      return event.origin === 'history'
+        ? `A message from before the connection (${event.messageType})`
+        : `A message was written on the phone (${event.messageType})`
+    case 'MessageReacted':
+      return event.emoji === undefined ? 'A reaction was taken back' : 'A reaction was put on a message'
+    case 'MessageEdited':
+      return 'A message was edited'
+    case 'MessageRevoked':
+      return 'A message was deleted for everyone'
     case 'MessageQueued':
       return `A message was queued for sending (${event.messageType})`
     case 'SendAttempted':
@@ -17,6 +27,8 @@ export function summary(event: ConversationEvent): string {
       return `It will be tried again at ${event.retryAt}: ${event.error.title}`
     case 'SendFailed':
       return `It could not be sent: ${event.error.title}`
+    case 'SendResolved':
+      return `It was settled as ${event.as} by ${event.by === 'person' ? 'a person' : 'the policy'}`
     case 'SendOutcomeUnknown':
       return 'Nobody knows whether the provider got it'
     case 'SendRetried':

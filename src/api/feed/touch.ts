@@ -25,6 +25,11 @@ export const touchingTypes = [
   'SendDeferred',
   'SendFailed',
   'SendOutcomeUnknown',
+  'SendResolved',
+  'MessageRecorded',
+  'MessageReacted',
+  'MessageEdited',
+  'MessageRevoked',
   'SendRetried',
   'MessageStatusChanged',
   'ConversationRead',
@@ -35,11 +40,15 @@ export const touchingTypes = [
   'ContactCreated',
   'ContactIdentityAdded',
   'ContactRenamed',
+  'ContactIdentityReplaced',
+  'ContactConsentChanged',
   'ChannelAdded',
   'ChannelRenamed',
   'ChannelConnected',
   'ChannelCheckFailed',
   'ChannelDisconnected',
+  'ChannelNumberChanged',
+  'ChannelProfileChanged',
   'ChannelRemoved',
 ] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent)['type'][]
 
@@ -56,6 +65,10 @@ export function touch(event: RecordedEvent): Touch | undefined {
     case 'claim':
     case 'delivery':
     case 'user':
+    case 'template':
+    case 'account':
+    case 'alert':
+    case 'media':
       return undefined
     default:
       return event.stream.category satisfies never
@@ -78,6 +91,11 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
     case 'ConversationSnoozed':
     case 'ConversationResolved':
       return { kind: 'conversation', type: 'conversation.updated', id }
+    case 'MessageRecorded':
+    case 'MessageReacted':
+    case 'MessageEdited':
+    case 'MessageRevoked':
+      return { kind: 'conversation', type: 'conversation.updated', id }
     case 'SendAttempted':
       return status(event.messageId, 'sending', recorded)
     case 'SendAccepted':
@@ -88,6 +106,8 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
       return status(event.messageId, 'queued', recorded)
     case 'SendFailed':
       return status(event.messageId, 'failed', recorded, { error: messageErrorBody(event.error) })
+    case 'SendResolved':
+      return status(event.messageId, event.as, recorded)
     case 'SendOutcomeUnknown':
       return status(event.messageId, 'unknown', recorded)
     case 'MessageStatusChanged':
@@ -113,6 +133,8 @@ function ofContact(event: ContactEvent, id: string): Touch | undefined {
       return { kind: 'contact', type: 'contact.created', id }
     case 'ContactIdentityAdded':
     case 'ContactRenamed':
+    case 'ContactIdentityReplaced':
+    case 'ContactConsentChanged':
       return { kind: 'contact', type: 'contact.updated', id }
     case 'ContactAliased':
       return undefined
@@ -129,6 +151,8 @@ function ofChannel(event: ChannelEvent, id: string): Touch | undefined {
     case 'ChannelCheckFailed':
     case 'ChannelDisconnected':
     case 'ChannelRemoved':
+    case 'ChannelNumberChanged':
+    case 'ChannelProfileChanged':
       return { kind: 'channel', type: 'channel.updated', id }
     case 'ChannelCredentialsChanged':
       return undefined

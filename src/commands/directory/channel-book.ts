@@ -125,6 +125,9 @@ export function createChannelBook({ vault, clock }: { vault: Vault; clock: Clock
           return event.credentials && entry.status !== 'disconnected' ? change({ status: 'degraded' }) : undefined
         case 'ChannelDisconnected':
           return change({ status: 'disconnected' })
+        case 'ChannelNumberChanged':
+        case 'ChannelProfileChanged':
+          return undefined
         case 'ChannelRemoved':
           return removed(entry)
         default:

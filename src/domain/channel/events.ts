@@ -28,6 +28,9 @@ export const channelEvent = z.discriminatedUnion('type', [
   /** The provider accepted the credentials (or, with `verified: false`, the tenant asked not to check them). */
   z.object({ type: z.literal('ChannelConnected'), verified: z.boolean(), facts: numberFacts }),
   z.object({ type: z.literal('ChannelCheckFailed'), error: channelError, credentials: z.boolean() }),
+  /** The provider told of a change of the number without being asked (quality, limit, name). Only what changed. */
+  z.object({ type: z.literal('ChannelNumberChanged'), facts: numberFacts, reason: z.string(), at: z.iso.datetime() }),
+  z.object({ type: z.literal('ChannelProfileChanged'), profile: z.record(z.string(), z.json()) }),
   z.object({ type: z.literal('ChannelDisconnected'), reason: z.string().optional() }),
   z.object({ type: z.literal('ChannelRemoved') }),
 ])

@@ -31,6 +31,10 @@ export function evolve(state: Channel, event: ChannelEvent): Channel {
     case 'ChannelCheckFailed':
       // Only refused credentials stop a channel from working; a provider that was away says nothing about it.
       return { ...state, ...(event.credentials ? { status: 'degraded' as const } : {}), error: event.error }
+    case 'ChannelNumberChanged':
+      return { ...state, facts: { ...state.facts, ...event.facts } }
+    case 'ChannelProfileChanged':
+      return state
     case 'ChannelDisconnected':
       return { ...state, status: 'disconnected' }
     case 'ChannelRemoved':

@@ -19,6 +19,15 @@ export function evolve(state: Contact, event: ContactEvent): Contact {
       return { ...state, identities: [...state.identities, { kind: event.kind, index: event.index, value: event.value }] }
     case 'ContactRenamed':
       return { ...state, nameIndex: event.nameIndex }
+    case 'ContactIdentityReplaced': {
+      const { kind, formerIndex, index, value } = event
+      return {
+        ...state,
+        identities: [...state.identities.filter((known) => known.index !== formerIndex && known.index !== index), { kind, index, value }],
+      }
+    }
+    case 'ContactConsentChanged':
+      return state
     case 'ContactAliased':
       return { ...state, home: event.contactId }
     default:

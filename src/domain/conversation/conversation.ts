@@ -1,8 +1,10 @@
 import type { Aggregate } from '../kernel/aggregate.ts'
 import { derivedId } from '../kernel/ids.ts'
 import type { Decision } from '../kernel/decider.ts'
+import { recordChange, type RecordChange } from './changes.ts'
 import type { ConversationEvent } from './events.ts'
 import { receive, type Receive } from './receive.ts'
+import { recordMessage, type RecordMessage } from './recorded.ts'
 import {
   queue,
   recordAccepted,
@@ -18,13 +20,17 @@ import { evolve, initial, type Conversation } from './state.ts'
 import { recordStatus, type RecordStatus } from './statuses.ts'
 import { markRead, setStatus, snooze, wake, type Triage, type TriageRefusal } from './triage.ts'
 
-export type ConversationCommand = Receive | RecordStatus | Sending | Triage
+export type ConversationCommand = Receive | RecordChange | RecordMessage | RecordStatus | Sending | Triage
 export type ConversationRefusal = SendingRefusal | TriageRefusal
 
 function decide(command: ConversationCommand, state: Conversation): Decision<ConversationEvent, ConversationRefusal> {
   switch (command.type) {
     case 'receive':
       return receive(command, state)
+    case 'recordChange':
+      return recordChange(command, state)
+    case 'recordMessage':
+      return recordMessage(command, state)
     case 'recordStatus':
       return recordStatus(command, state)
     case 'queue':

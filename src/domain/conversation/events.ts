@@ -19,6 +19,16 @@ const sender = z.object({
   id: z.string().optional(),
   name: z.string().optional(),
 })
+/** Who put a reaction: the customer, or one of ours. */
+const reactor = z.object({
+  kind: z.enum(['contact', 'user', 'api', 'automation', 'campaign', 'bot', 'phone']),
+  id: z.string().optional(),
+  name: z.string().optional(),
+})
+
+/** A file as the provider describes it; no personal data (its name and caption are in the content). */
+const mediaReference = z.object({ providerId: z.string(), kind: z.string(), mimeType: z.string().optional(), sha256: z.string().optional() })
+
 const priorities = ['agent', 'automation', 'campaign'] as const
 
 /**
@@ -38,8 +48,51 @@ export const conversationEvent = z.discriminatedUnion('type', [
     /** The provider's object, sealed, where the type is not (yet) one of ours. */
     raw: secret.optional(),
     replyTo: z.object({ providerId: z.string() }).optional(),
+    media: mediaReference.optional(),
+    /** The customer came from an advertisement: where the 72-hour entry point may begin. */
+    entryPoint: z.object({ sourceType: z.string(), sourceId: z.string().optional(), clickId: z.string().optional() }).optional(),
     at: z.iso.datetime(),
   }),
+  /**
+   * A message that went by without us: written on the phone of a coexistence number (`phone`), or older than the connection (`history`).
+   * It is part of the thread; it counts as unread for nobody, wakes nothing and does not open the service window.
+   */
+  z.object({
+    type: z.literal('MessageRecorded'),
+    messageId: z.string(),
+    channelId: z.string(),
+    contactId: z.string(),
+    origin: z.enum(['phone', 'history']),
+    direction: z.enum(['inbound', 'outbound']),
+    providerId: z.string(),
+    messageType: z.string(),
+    content: secret,
+    raw: secret.optional(),
+    replyTo: z.object({ providerId: z.string() }).optional(),
+    media: mediaReference.optional(),
+    /** Of outbound ones, what history says became of it. */
+    status: z.enum(providerStatuses).optional(),
+    at: z.iso.datetime(),
+  }),
+  /** On, or without `emoji` off. `targetId` is the provider's id of the message it stands on, which may be unknown here or still to come. */
+  z.object({
+    type: z.literal('MessageReacted'),
+    targetId: z.string(),
+    /** The provider's id of the reaction itself; ours where the provider never had one. */
+    providerId: z.string(),
+    by: reactor,
+    emoji: secret.optional(),
+    at: z.iso.datetime(),
+  }),
+  z.object({
+    type: z.literal('MessageEdited'),
+    targetId: z.string(),
+    providerId: z.string(),
+    messageType: z.string(),
+    content: secret,
+    at: z.iso.datetime(),
+  }),
+  z.object({ type: z.literal('MessageRevoked'), targetId: z.string(), providerId: z.string(), at: z.iso.datetime() }),
   z.object({
     type: z.literal('MessageQueued'),
     messageId: z.string(),
@@ -50,6 +103,8 @@ export const conversationEvent = z.discriminatedUnion('type', [
     replyTo: z.object({ providerId: z.string() }).optional(),
     sentBy: sender,
     priority: z.enum(priorities),
+    /** A reaction is sent like a message and shown on this one (the provider's id). */
+    reactsTo: z.string().optional(),
   }),
   /** Recorded before the provider is called. Without a result event after it, nobody knows whether the call left. */
   z.object({ type: z.literal('SendAttempted'), messageId: z.string(), attempt: z.number().int().min(1) }),
@@ -60,6 +115,14 @@ export const conversationEvent = z.discriminatedUnion('type', [
   /** The call may or may not have reached the provider (time-out, crash). Never sent again silently. */
   z.object({ type: z.literal('SendOutcomeUnknown'), messageId: z.string(), attempt: z.number().int(), reason: z.string() }),
   z.object({ type: z.literal('SendRetried'), messageId: z.string() }),
+  /** Somebody, or the tenant's policy, decided what became of a message whose outcome is unknown; or gave up one that failed. */
+  z.object({
+    type: z.literal('SendResolved'),
+    messageId: z.string(),
+    as: z.enum(['sent', 'failed']),
+    by: z.enum(['person', 'policy']),
+    note: z.string().optional(),
+  }),
   /**
    * The first report of this status for this message, in whatever order they come: read models show the furthest one (`statusRank`), so any
    * interleaving ends the same. `providerId` resolves an unknown outcome.
@@ -81,5 +144,7 @@ export const conversationEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ConversationResolved') }),
 ])
 export type ConversationEvent = z.infer<typeof conversationEvent>
+export type Reactor = z.infer<typeof reactor>
+export type MediaReference = z.infer<typeof mediaReference>
 export type Sender = z.infer<typeof sender>
 export type Priority = (typeof priorities)[number]

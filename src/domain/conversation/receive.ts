@@ -1,6 +1,6 @@
 import { happened, nothing, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
-import type { ConversationEvent } from './events.ts'
+import type { ConversationEvent, MediaReference } from './events.ts'
 import type { Conversation } from './state.ts'
 
 /** A customer's message as the provider delivered it. `messageId` derives from the channel and the provider's id, so a repeat has the same one. */
@@ -14,13 +14,15 @@ export type Receive = {
   content: string
   raw?: string
   replyTo?: { providerId: string }
+  media?: MediaReference
+  entryPoint?: { sourceType: string; sourceId?: string; clickId?: string }
   at: string
 }
 
 /** Any number of times and in any order: a message is there once, and only a new one wakes the conversation. */
 export function receive(command: Receive, conversation: Conversation): Decision<ConversationEvent, never> {
   if (conversation.messages.has(command.messageId)) return nothing
-  const { channelId, contactId, messageId, providerId, messageType, replyTo, at } = command
+  const { channelId, contactId, messageId, providerId, messageType, replyTo, media, entryPoint, at } = command
   const received: ConversationEvent = {
     type: 'MessageReceived',
     messageId,
@@ -31,6 +33,8 @@ export function receive(command: Receive, conversation: Conversation): Decision<
     content: plain(command.content),
     ...(command.raw === undefined ? {} : { raw: plain(command.raw) }),
     ...(replyTo === undefined ? {} : { replyTo }),
+    ...(media === undefined ? {} : { media }),
+    ...(entryPoint === undefined ? {} : { entryPoint }),
     at,
   }
   if (conversation.status === 'none')

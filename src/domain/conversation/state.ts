@@ -1,4 +1,4 @@
-import { List, Map } from 'immutable'
+import { List, Map, Set } from 'immutable'
 import type { ConversationEvent, ProviderStatus } from './events.ts'
 
 /**
@@ -12,6 +12,8 @@ export type Outgoing = {
   /** Ids that the provider gave to earlier tries, before somebody asked for another one. */
   readonly former?: readonly string[]
   readonly reported: readonly ProviderStatus[]
+  /** A reaction: the provider's id of the message that it stands on. */
+  readonly reactsTo?: string
 }
 
 /** Persistent maps: a fold over thousands of messages stays linear, and states may be shared with the cache. */
@@ -27,9 +29,19 @@ export type Conversation = {
   readonly messages: Map<string, Outgoing | 'inbound'>
   /** The provider's id of an outgoing message → ours. */
   readonly providerIds: Map<string, string>
+  /** The provider's ids of reactions, edits and revokes that were taken in: a repeat changes nothing. */
+  readonly changes: Set<string>
 }
 
-export const initial: Conversation = { status: 'none', channelId: '', contactId: '', unread: List(), messages: Map(), providerIds: Map() }
+export const initial: Conversation = {
+  status: 'none',
+  channelId: '',
+  contactId: '',
+  unread: List(),
+  messages: Map(),
+  providerIds: Map(),
+  changes: Set(),
+}
 
 export function evolve(state: Conversation, event: ConversationEvent): Conversation {
   switch (event.type) {
@@ -43,7 +55,13 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
         messages: state.messages.set(event.messageId, 'inbound'),
       }
     case 'MessageQueued':
-      return { ...state, messages: state.messages.set(event.messageId, { stage: 'queued', attempt: 0, reported: [] }) }
+      return queued(state, event)
+    case 'MessageRecorded':
+      return recorded(state, event)
+    case 'MessageReacted':
+    case 'MessageEdited':
+    case 'MessageRevoked':
+      return { ...state, changes: state.changes.add(event.providerId) }
     case 'SendAttempted':
       return outgoing(state, event.messageId, { stage: 'sending', attempt: event.attempt })
     case 'SendAccepted':
@@ -55,6 +73,8 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
       return retried(state, event.messageId)
     case 'SendFailed':
       return outgoing(state, event.messageId, { stage: 'failed' })
+    case 'SendResolved':
+      return outgoing(state, event.messageId, { stage: event.as === 'sent' ? 'accepted' : 'failed' })
     case 'SendOutcomeUnknown':
       return outgoing(state, event.messageId, { stage: 'unknown' })
     case 'MessageStatusChanged': {
@@ -76,6 +96,27 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
       return awake({ ...state, status: 'resolved' })
     default:
       return event satisfies never
+  }
+}
+
+function queued(state: Conversation, { messageId, reactsTo }: Extract<ConversationEvent, { type: 'MessageQueued' }>): Conversation {
+  const message: Outgoing = { stage: 'queued', attempt: 0, reported: [], ...(reactsTo === undefined ? {} : { reactsTo }) }
+  return { ...state, messages: state.messages.set(messageId, message) }
+}
+
+/** What went out without us is known like our own, so that its statuses find it. */
+function recorded(state: Conversation, event: Extract<ConversationEvent, { type: 'MessageRecorded' }>): Conversation {
+  if (event.direction === 'inbound') return { ...state, messages: state.messages.set(event.messageId, 'inbound') }
+  const message: Outgoing = {
+    stage: 'accepted',
+    attempt: 0,
+    providerId: event.providerId,
+    reported: event.status === undefined ? [] : [event.status],
+  }
+  return {
+    ...state,
+    messages: state.messages.set(event.messageId, message),
+    providerIds: state.providerIds.set(event.providerId, event.messageId),
   }
 }
 

@@ -1,7 +1,19 @@
 /** One aggregate's stream. The tenant is part of its name in every engine; personal data never is. */
 export type StreamRef = { readonly tenantId: string; readonly category: Category; readonly id: string }
 
-export const categories = ['tenant', 'claim', 'channel', 'contact', 'conversation', 'delivery', 'user'] as const
+export const categories = [
+  'tenant',
+  'claim',
+  'channel',
+  'contact',
+  'conversation',
+  'delivery',
+  'user',
+  'template',
+  'account',
+  'alert',
+  'media',
+] as const
 export type Category = (typeof categories)[number]
 
 /** The tenant of what belongs to nobody yet: deliveries for unknown numbers, claims that must be unique in the installation. */

@@ -6,11 +6,19 @@ import type { Routes } from '../../deliveries/route-delivery.ts'
 import { atMost } from '../../kernel/at-most.ts'
 import type { Commands } from '../../kernel/execute.ts'
 import type { EarlyStatus, IntakeMemory } from './memory.ts'
-import type { Item } from './meta/translate.ts'
+import type { ChangeItem, ContactItem, Item, MessageItem, NewsItem, RecordedItem, StatusItem } from './meta/items.ts'
 import { isPoison } from './poison.ts'
 
 /** An item and the delivery it came with. */
 export type Received = { readonly tenantId: string; readonly deliveryId: string; readonly causationId: string; readonly item: Item }
+
+type ReceivedOf<One extends Item> = Received & { readonly item: One }
+
+/** What is done with items that concern no conversation. Both may be repeated any number of times; both throw what `isPoison` tells apart. */
+export type IntakeHandlers = {
+  readonly contact: (received: ReceivedOf<ContactItem>, context: CommandContext) => Promise<void>
+  readonly news: (received: ReceivedOf<NewsItem>, context: CommandContext) => Promise<void>
+}
 
 export type Failure = { readonly tenantId: string; readonly deliveryId: string; readonly path: string; readonly error: string }
 
@@ -35,11 +43,13 @@ export function createApplyItems({
   meetContact,
   routes,
   memory,
+  handlers,
 }: {
   commands: Commands
   meetContact: MeetContact
   routes: Routes
   memory: IntakeMemory
+  handlers: IntakeHandlers
 }): (items: readonly Received[]) => Promise<Leftover> {
   return async (items) => {
     const leftover: Leftover = { early: [], unknownNumbers: [], failures: [] }
@@ -48,6 +58,8 @@ export function createApplyItems({
         item.kind === 'status' ? [{ tenantId, callbackId: item.callbackId, providerId: item.report.providerId }] : [],
       ),
     )
+    // Who somebody is now decides where their messages belong; so that comes first, and in its own order.
+    for (const received of items) await aside(received, 'contact', leftover)
     const addressed = await atMost(atOnce, items, async (received) => addressSafely(received, leftover))
 
     const conversations = Map.groupBy(
@@ -57,7 +69,26 @@ export function createApplyItems({
     await atMost(atOnce, [...conversations.values()], async (all) => {
       for (const part of portions(all)) await applyTo(part, leftover)
     })
+    for (const received of items) await aside(received, 'news', leftover)
     return leftover
+  }
+
+  /** Few and far between, so one after the other. */
+  async function aside(received: Received, kind: 'contact' | 'news', leftover: Leftover): Promise<void> {
+    const { item } = received
+    if (item.kind !== kind || (item.kind !== 'contact' && item.kind !== 'news')) return
+    if (item.kind === 'contact' && routes.channelOfNumber(item.phoneNumberId)?.tenantId !== received.tenantId) {
+      leftover.unknownNumbers.push(received)
+      return
+    }
+    try {
+      const context = contextOf(received, derivedId(item.kind, received.deliveryId, item.path), item.at)
+      if (item.kind === 'contact') await handlers.contact({ ...received, item }, context)
+      else await handlers.news({ ...received, item }, context)
+    } catch (error) {
+      if (!isPoison(error)) throw error
+      leftover.failures.push(failureOf(received, error))
+    }
   }
 
   async function addressSafely(received: Received, leftover: Leftover): Promise<Addressed | undefined> {
@@ -76,36 +107,49 @@ export function createApplyItems({
       case 'unreadable':
         leftover.failures.push({ tenantId, deliveryId, path: item.path, error: item.error })
         return undefined
-      case 'message': {
-        const channel = routes.channelOfNumber(item.phoneNumberId)
-        if (channel?.tenantId !== tenantId) {
-          leftover.unknownNumbers.push(received)
-          return undefined
-        }
-        const { channelId } = channel
-        const context = contextOf(received, derivedId('message', channelId, item.message.providerId), item.message.at)
-        const { contactId } = await meetContact(item.person, 'inbound', context)
-        const messageId = inboundMessageId(tenantId, channelId, item.message.providerId)
-        const command: ConversationCommand = { type: 'receive', channelId, contactId, messageId, ...item.message }
-        return { conversationId: conversationId(tenantId, channelId, contactId), received, command, context }
-      }
-      case 'status': {
-        const found = memory.find(tenantId, item.callbackId, item.report.providerId)
-        if (found === undefined) {
-          leftover.early.push({ tenantId, deliveryId, report: item.report })
-          return undefined
-        }
-        const context = contextOf(received, derivedId('status', item.report.providerId, item.report.status), item.report.at)
-        return {
-          conversationId: found.conversationId,
-          received,
-          command: { type: 'recordStatus', messageId: found.messageId, ...item.report },
-          context,
-        }
-      }
+      case 'contact':
+      case 'news':
+        return undefined
+      case 'message':
+      case 'change':
+      case 'recorded':
+        return ofPerson({ ...received, item }, leftover)
+      case 'status':
+        return ofMessage({ ...received, item }, leftover)
       default:
         return item satisfies never
     }
+  }
+
+  /** What a person wrote or did: in the conversation that they have on the channel of that number. */
+  async function ofPerson(received: ReceivedOf<MessageItem | ChangeItem | RecordedItem>, leftover: Leftover): Promise<Addressed | undefined> {
+    const { tenantId, item } = received
+    const channel = routes.channelOfNumber(item.phoneNumberId)
+    if (channel?.tenantId !== tenantId) {
+      leftover.unknownNumbers.push(received)
+      return undefined
+    }
+    const { channelId } = channel
+    const { providerId, at } = item.kind === 'change' ? item.change : item.message
+    const context = contextOf(received, derivedId(item.kind, channelId, providerId), at)
+    const { contactId } = await meetContact(item.person, 'inbound', context)
+    return {
+      conversationId: conversationId(tenantId, channelId, contactId),
+      received,
+      command: commandOf(item, { tenantId, channelId, contactId }),
+      context,
+    }
+  }
+
+  function ofMessage(received: ReceivedOf<StatusItem>, leftover: Leftover): Addressed | undefined {
+    const { tenantId, deliveryId, item } = received
+    const found = memory.find(tenantId, item.callbackId, item.report.providerId)
+    if (found === undefined) {
+      leftover.early.push({ tenantId, deliveryId, report: item.report })
+      return undefined
+    }
+    const context = contextOf(received, derivedId('status', item.report.providerId, item.report.status), item.report.at)
+    return { conversationId: found.conversationId, received, command: { type: 'recordStatus', messageId: found.messageId, ...item.report }, context }
   }
 
   async function applyTo(all: readonly Addressed[], leftover: Leftover): Promise<void> {
@@ -137,6 +181,26 @@ export function createApplyItems({
   }
 }
 
+function commandOf(
+  item: MessageItem | ChangeItem | RecordedItem,
+  { tenantId, channelId, contactId }: { tenantId: string; channelId: string; contactId: string },
+): ConversationCommand {
+  const parties = { channelId, contactId }
+  switch (item.kind) {
+    case 'message':
+      return { type: 'receive', ...parties, messageId: inboundMessageId(tenantId, channelId, item.message.providerId), ...item.message }
+    case 'recorded': {
+      const { origin, direction, message } = item
+      const { entryPoint: _none, ...facts } = message
+      return { type: 'recordMessage', ...parties, messageId: inboundMessageId(tenantId, channelId, message.providerId), origin, direction, ...facts }
+    }
+    case 'change':
+      return { type: 'recordChange', ...parties, by: { kind: item.by }, change: item.change }
+    default:
+      return item satisfies never
+  }
+}
+
 /** People and conversations dealt with at once: the store's queue is shared with the webhooks, which must still find room in it. */
 const atOnce = 1_000
 /** One append of a conversation: more would make a batch that nobody else fits into. */
@@ -146,7 +210,7 @@ function* portions(all: readonly Addressed[]): Generator<readonly Addressed[]> {
   let part: Addressed[] = []
   let characters = 0
   for (const one of all) {
-    const size = one.command.type === 'receive' ? one.command.content.length + (one.command.raw?.length ?? 0) : 0
+    const size = lengthOf(one.command)
     if (part.length > 0 && (part.length === portion.commands || characters + size > portion.characters)) {
       yield part
       part = []
@@ -157,6 +221,9 @@ function* portions(all: readonly Addressed[]): Generator<readonly Addressed[]> {
   }
   if (part.length > 0) yield part
 }
+
+const lengthOf = (command: ConversationCommand): number =>
+  command.type === 'receive' || command.type === 'recordMessage' ? command.content.length + (command.raw?.length ?? 0) : 0
 
 const failureOf = ({ tenantId, deliveryId, item }: Received, error: unknown): Failure => ({
   tenantId,

@@ -74,5 +74,5 @@ const statusAgain = ({ tenantId, deliveryId, report }: EarlyStatus): Received =>
 })
 
 const numbersOf = (received: readonly Received[]): readonly string[] => [
-  ...new Set(received.flatMap(({ item }) => (item.kind === 'unreadable' ? [] : [`number:${item.phoneNumberId}`]))),
+  ...new Set(received.flatMap(({ item }) => ('phoneNumberId' in item && item.phoneNumberId !== undefined ? [`number:${item.phoneNumberId}`] : []))),
 ]

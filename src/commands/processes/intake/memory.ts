@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Pool, PoolClient } from 'pg'
 import { binaryArray } from '../../../postgres/binary-array.ts'
-import type { StatusReport } from './meta/translate.ts'
+import type { StatusReport } from './meta/items.ts'
 
 /** An outgoing message as statuses name it. */
 export type OutgoingMessage = { readonly tenantId: string; readonly messageId: string; readonly conversationId: string; readonly providerId?: string }

@@ -50,11 +50,19 @@ export const metaContact = z.looseObject({
 })
 export type MetaContact = z.infer<typeof metaContact>
 
+/** Numbers and accounts: ids that become part of keys. */
+const accountId = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .pipe(z.string().regex(/^[\w.-]{1,64}$/))
+  .optional()
+  .catch(undefined)
+
 const items = z.array(z.unknown()).catch([])
 
 /** The outer layers are read layer by layer, so that one odd entry costs its neighbours nothing. */
 export const metaDelivery = z.looseObject({ entry: items })
-export const metaEntry = z.looseObject({ changes: items })
+export const metaEntry = z.looseObject({ id: accountId, time: seconds.optional().catch(undefined), changes: items })
 export const metaChange = z.looseObject({
   field: z.string(),
   value: z.looseObject({
@@ -70,5 +78,7 @@ export const metaChange = z.looseObject({
     contacts: items.optional(),
     messages: items.optional(),
     statuses: items.optional(),
+    timestamp: seconds.optional().catch(undefined),
   }),
 })
+export type MetaValue = z.infer<typeof metaChange>['value']

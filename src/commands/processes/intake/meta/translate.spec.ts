@@ -1,6 +1,7 @@
 import { assert, anything, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { translate, type Item } from './translate.ts'
+import type { Item } from './items.ts'
+import { translate } from './translate.ts'
 
 const receivedAt = new Date('2026-10-09T08:00:00Z')
 const delivery = (value: object, field = 'messages') => ({
@@ -115,8 +116,8 @@ describe('a delivery', () => {
       'entry[1].changes[0].value.messages[0]',
     ])
   })
-  it('of another field has nothing for conversations', () => {
-    expect(translate(delivery({ messages: [text] }, 'account_update'), receivedAt)).toEqual([])
+  it('of another field is news of the account and has nothing for conversations', () => {
+    expect(translate(delivery({ messages: [text] }, 'account_update'), receivedAt)).toMatchObject([{ kind: 'news', field: 'account_update' }])
   })
   it('never throws, whatever it is', () => {
     assert(property(anything(), (odd) => Array.isArray(translate(odd, receivedAt))))
