@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -46,13 +47,15 @@ describe('the event store, when what it runs on dies', () => {
     const task = { url: database.url, tenantId: randomUUID(), streams: 2_000, callers: 64 }
     const acknowledged: string[] = []
     let kills = 0
-    const until = Date.now() + 25_000
+    // However long that takes here: what is proved is proved by the number of kills and appends, not by the time.
+    const enough = (): boolean => kills > 25 && acknowledged.length > 3_000
     const lives = Array.from({ length: 3 }, async (_, nth) => {
-      while (Date.now() < until) {
+      while (!enough()) {
         const child = spawn(process.execPath, [writer, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
         const said = heard(child)
-        // Long enough to be writing; one of the three is killed seldom, so that the others always have a rival.
-        await sleep(nth === 0 ? 6_000 : 700 + Math.random() * 900)
+        // In the middle of its writing, whenever that begins; one of the three is killed seldom, so that the others always have a rival.
+        await Promise.race([once(child.stdout, 'data'), said])
+        await sleep(nth === 0 ? 5_000 : Math.random() * 900)
         child.kill('SIGKILL')
         kills++
         acknowledged.push(...(await said))
@@ -63,8 +66,6 @@ describe('the event store, when what it runs on dies', () => {
     const stored = new Set<string>()
     const { events } = await store.readAll({ after: start, limit: 10_000_000 })
     for (const event of events) stored.add(event.id)
-    expect(kills).toBeGreaterThan(25)
-    expect(acknowledged.length).toBeGreaterThan(3_000)
     expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
     expect(await auditLog(database.url)).toMatchObject({ ...sound, events: stored.size })
     await close()
@@ -94,11 +95,15 @@ describe('the event store, when what it runs on dies', () => {
       else expect([acknowledged, stored.length]).toEqual([100, 200])
       return outcomes
     }
-    const exact = await Promise.all(Array.from({ length: 20 }, () => appendAll('exact')))
-    expect(new Set(exact.flat())).toEqual(new Set(['appended', 'duplicate']))
-    const any = await Promise.all(Array.from({ length: 20 }, () => appendAll('any')))
-    expect(new Set(any.flat())).toEqual(new Set(['appended', 'connection']))
-    expect(proxy.lost()).toBeGreaterThan(10)
+    /** Again until more than ten answers were lost: how many there are depends on how many appends share a commit, and with that on the machine. */
+    const untilEnoughIsLost = async (expected: 'any' | 'exact'): Promise<Set<string>> => {
+      const outcomes = new Set<string>()
+      for (const before = proxy.lost(); proxy.lost() - before <= 10 || outcomes.size < 2;)
+        for (const outcome of (await Promise.all(Array.from({ length: 20 }, () => appendAll(expected)))).flat()) outcomes.add(outcome)
+      return outcomes
+    }
+    expect(await untilEnoughIsLost('exact')).toEqual(new Set(['appended', 'duplicate']))
+    expect(await untilEnoughIsLost('any')).toEqual(new Set(['appended', 'connection']))
     expect(await auditLog(database.url)).toMatchObject(sound)
     await close()
     proxy.close()
@@ -108,10 +113,10 @@ describe('the event store, when what it runs on dies', () => {
     const { store, close } = openStore()
     const { position: from } = await store.head()
     const acknowledged: string[] = []
-    const refusals: { after: number; reason: string }[] = []
+    const refusals: { after: number; reason: string; caller: number }[] = []
     const writing = new AbortController()
     let finished = false
-    const callers = Array.from({ length: 32 }, async () => {
+    const callers = Array.from({ length: 32 }, async (_, caller) => {
       while (!writing.signal.aborted) {
         const began = performance.now()
         const events = someEvents(1)
@@ -120,33 +125,37 @@ describe('the event store, when what it runs on dies', () => {
           acknowledged.push(...events.map(({ id }) => id))
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) throw error
-          refusals.push({ after: performance.now() - began, reason: error.reason })
+          refusals.push({ after: performance.now() - began, reason: error.reason, caller })
           await sleep(100)
         }
       }
     })
     const following = followUntil(store, { after: from }, (seen) => finished && seen.length >= acknowledged.length)
-    await sleep(1_000)
+    const goesOn = (than: number) => expect.poll(() => acknowledged.length, { timeout: 120_000 }).toBeGreaterThan(than)
+    await goesOn(100)
 
     const pid = server.pid()
     if (pid === undefined) throw new Error('the server runs')
     process.kill(pid, 'SIGKILL')
-    const killedAt = acknowledged.length
-    await sleep(4_000)
-    expect(acknowledged.length).toBeGreaterThan(killedAt)
+    await goesOn(acknowledged.length + 100)
 
     await server.stop()
+    const refusedBefore = refusals.length
+    // Who was refused after the stop waits for no answer from before it any more; from then on nobody is acknowledged.
+    const refusedSince = (than: number) =>
+      expect.poll(() => new Set(refusals.slice(than).map(({ caller }) => caller)).size, { timeout: 120_000 }).toBe(32)
+    await refusedSince(refusedBefore)
     const stoppedAt = acknowledged.length
-    await sleep(8_000)
+    // Once more by everybody, and for longer than the store looks for the server before it gives up (4 s).
+    await Promise.all([refusedSince(refusals.length), sleep(8_000)])
     expect(acknowledged.length).toBe(stoppedAt)
-    expect(refusals.length).toBeGreaterThan(32)
     for (const { after, reason } of refusals) {
       expect(reason).toBe('connection')
-      expect(after).toBeLessThan(6_000)
+      // Soon: 4 s by the store's clock. A caller that hangs would do so for the pool's 10 s per connection and try, or for ever; a busy machine adds a little.
+      expect(after).toBeLessThan(20_000)
     }
     server = await startServer()
-    await sleep(3_000)
-    expect(acknowledged.length).toBeGreaterThan(stoppedAt)
+    await goesOn(stoppedAt)
 
     writing.abort()
     await Promise.all(callers)

@@ -52,23 +52,29 @@ it('answers 503 while PostgreSQL is away, recovers by itself, and has everything
     }
   }
   const lanes = Array.from({ length: 16 }, lane)
-  await sleep(2_000)
+  const patiently = async (enough: () => boolean): Promise<void> => {
+    for (let tries = 0; !enough() && tries < 1_200; tries++) await sleep(100)
+  }
+  await patiently(() => acknowledged.size > 100)
   await postgres.stop()
   away = true
   await sleep(outageMs)
+  // Every lane was answered at least twice while it was away, however busy this machine is.
+  await patiently(() => [...statuses.during.values()].reduce((sum, count) => sum + count, 0) >= 2 * lanes.length)
   away = false
   postgres = await startEmbeddedPostgres({ dataDir, log: quiet })
   const before = acknowledged.size
-  for (let tries = 0; acknowledged.size < before + 50 && tries < 300; tries++) await sleep(100)
+  await patiently(() => acknowledged.size >= before + 50)
   pouring.abort()
   await Promise.all(lanes)
 
   expect([...statuses.during.keys()]).toEqual([503])
-  expect(statuses.slowest).toBeLessThan(10_000)
+  // 4 s by our own clock; Meta gives up after some 20.
+  expect(statuses.slowest).toBeLessThan(20_000)
   expect(acknowledged.size).toBeGreaterThanOrEqual(before + 50)
 
   const received = new Set<string>()
-  for (let calm = 0, tries = 0; calm < 3 && tries < 600; tries++) {
+  for (let calm = 0, tries = 0; calm < 3 && tries < 3_000; tries++) {
     const progress = await get<{ lag_events: number | null }[]>('/v1/projections').catch(() => [])
     calm = progress.length > 0 && progress.every(({ lag_events: lag }) => lag === 0) ? calm + 1 : 0
     await sleep(100)
