@@ -11,6 +11,10 @@ export function summary(event: ConversationEvent): string {
       return event.origin === 'history'
         ? `A message from before the connection (${event.messageType})`
         : `A message was written on the phone (${event.messageType})`
+    case 'MessageCompleted':
+      return `The rest of a message from before the connection came (${event.messageType})`
+    case 'EchoRecognised':
+      return 'What looked like a message of the phone is one that we sent'
     case 'MessageReacted':
       return event.emoji === undefined ? 'A reaction was taken back' : 'A reaction was put on a message'
     case 'MessageEdited':

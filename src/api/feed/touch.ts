@@ -91,6 +91,8 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
     case 'ConversationSnoozed':
     case 'ConversationResolved':
       return { kind: 'conversation', type: 'conversation.updated', id }
+    case 'MessageCompleted':
+    case 'EchoRecognised':
     case 'MessageRecorded':
     case 'MessageReacted':
     case 'MessageEdited':

@@ -11,6 +11,8 @@ const messageError = z.object({
   detail: z.string().optional(),
   retryable: z.boolean(),
   providerError: z.json().optional(),
+  /** All of them, where the provider named more than one. */
+  providerErrors: z.array(z.json()).optional(),
 })
 export type MessageError = z.infer<typeof messageError>
 
@@ -74,9 +76,25 @@ export const conversationEvent = z.discriminatedUnion('type', [
     status: z.enum(providerStatuses).optional(),
     at: z.iso.datetime(),
   }),
+  /** What history had left out (`media_placeholder`) came after it: from here on this is what the message says. */
+  z.object({
+    type: z.literal('MessageCompleted'),
+    messageId: z.string(),
+    channelId: z.string(),
+    contactId: z.string(),
+    providerId: z.string(),
+    messageType: z.string(),
+    content: secret,
+    raw: secret.optional(),
+    media: mediaReference.optional(),
+  }),
+  /** An echo had overtaken the answer to our own call: what was recorded as `messageId` is our message `as`, and no message of its own. */
+  z.object({ type: z.literal('EchoRecognised'), messageId: z.string(), as: z.string(), providerId: z.string() }),
   /** On, or without `emoji` off. `targetId` is the provider's id of the message it stands on, which may be unknown here or still to come. */
   z.object({
     type: z.literal('MessageReacted'),
+    channelId: z.string(),
+    contactId: z.string(),
     targetId: z.string(),
     /** The provider's id of the reaction itself; ours where the provider never had one. */
     providerId: z.string(),
@@ -86,13 +104,22 @@ export const conversationEvent = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('MessageEdited'),
+    channelId: z.string(),
+    contactId: z.string(),
     targetId: z.string(),
     providerId: z.string(),
     messageType: z.string(),
     content: secret,
     at: z.iso.datetime(),
   }),
-  z.object({ type: z.literal('MessageRevoked'), targetId: z.string(), providerId: z.string(), at: z.iso.datetime() }),
+  z.object({
+    type: z.literal('MessageRevoked'),
+    channelId: z.string(),
+    contactId: z.string(),
+    targetId: z.string(),
+    providerId: z.string(),
+    at: z.iso.datetime(),
+  }),
   z.object({
     type: z.literal('MessageQueued'),
     messageId: z.string(),
@@ -135,6 +162,19 @@ export const conversationEvent = z.discriminatedUnion('type', [
     at: z.iso.datetime(),
     error: messageError.optional(),
     pricing: z.json().optional(),
+    /** Meta's billing conversation; only of free entry points since Graph v24. */
+    conversation: z.json().optional(),
+    /** Of a message to a group: which of its people reports. `tag` tells them apart within the message and leads back to nobody. */
+    participant: z.object({ tag: z.string(), id: secret }).optional(),
+  }),
+  /** A report in a word that we do not know: kept and shown in the history of the message, and moving it nowhere. */
+  z.object({
+    type: z.literal('MessageStatusUnrecognised'),
+    messageId: z.string(),
+    providerId: z.string(),
+    status: z.string(),
+    at: z.iso.datetime(),
+    raw: secret,
   }),
   /** Everything up to and including this message was seen; `unread` is what is left after it. */
   z.object({ type: z.literal('ConversationRead'), throughMessageId: z.string(), unread: z.number().int() }),

@@ -1,6 +1,7 @@
-import { happened, nothing, type Decision } from '../kernel/decider.ts'
+import { happened, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
 import type { ConversationEvent, MediaReference } from './events.ts'
+import { completeMessage } from './recorded.ts'
 import type { Conversation } from './state.ts'
 
 /** A customer's message as the provider delivered it. `messageId` derives from the channel and the provider's id, so a repeat has the same one. */
@@ -21,7 +22,7 @@ export type Receive = {
 
 /** Any number of times and in any order: a message is there once, and only a new one wakes the conversation. */
 export function receive(command: Receive, conversation: Conversation): Decision<ConversationEvent, never> {
-  if (conversation.messages.has(command.messageId)) return nothing
+  if (conversation.messages.has(command.messageId)) return completeMessage(command, conversation)
   const { channelId, contactId, messageId, providerId, messageType, replyTo, media, entryPoint, at } = command
   const received: ConversationEvent = {
     type: 'MessageReceived',

@@ -1,6 +1,7 @@
 import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
 import type { ConversationEvent, MessageError, Priority, Sender } from './events.ts'
+import { recogniseEcho } from './recorded.ts'
 import { outgoingOf, type Conversation, type Outgoing } from './state.ts'
 import { furthestStatus } from './status-rank.ts'
 
@@ -69,7 +70,9 @@ export function recordAttempt({ messageId, attempt }: RecordAttempt, conversatio
 /** Also after `unknown`: a late answer of the provider is better than none. */
 export function recordAccepted({ messageId, attempt, providerId }: RecordAccepted, conversation: Conversation): Decided {
   return whileOpen(conversation, messageId, attempt, (message) =>
-    message.stage === 'accepted' ? nothing : happened({ type: 'SendAccepted', messageId, attempt, providerId }),
+    message.stage === 'accepted'
+      ? nothing
+      : happened(...recogniseEcho(conversation, messageId, providerId), { type: 'SendAccepted', messageId, attempt, providerId }),
   )
 }
 

@@ -31,6 +31,8 @@ export type Conversation = {
   readonly providerIds: Map<string, string>
   /** The provider's ids of reactions, edits and revokes that were taken in: a repeat changes nothing. */
   readonly changes: Set<string>
+  /** Messages of history whose body is still to come. */
+  readonly placeholders: Set<string>
 }
 
 export const initial: Conversation = {
@@ -41,7 +43,11 @@ export const initial: Conversation = {
   messages: Map(),
   providerIds: Map(),
   changes: Set(),
+  placeholders: Set(),
 }
+
+/** How history names a message whose medium it sends later. */
+export const placeholderType = 'media_placeholder'
 
 export function evolve(state: Conversation, event: ConversationEvent): Conversation {
   switch (event.type) {
@@ -58,6 +64,11 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
       return queued(state, event)
     case 'MessageRecorded':
       return recorded(state, event)
+    case 'MessageCompleted':
+      return { ...state, placeholders: state.placeholders.delete(event.messageId) }
+    case 'EchoRecognised':
+      // It stays known, so that nobody records it again; the provider's id leads to ours from now on.
+      return { ...state, messages: state.messages.set(event.messageId, 'inbound'), providerIds: state.providerIds.set(event.providerId, event.as) }
     case 'MessageReacted':
     case 'MessageEdited':
     case 'MessageRevoked':
@@ -105,7 +116,8 @@ function queued(state: Conversation, { messageId, reactsTo }: Extract<Conversati
 }
 
 /** What went out without us is known like our own, so that its statuses find it. */
-function recorded(state: Conversation, event: Extract<ConversationEvent, { type: 'MessageRecorded' }>): Conversation {
+function recorded(before: Conversation, event: Extract<ConversationEvent, { type: 'MessageRecorded' }>): Conversation {
+  const state = event.messageType === placeholderType ? { ...before, placeholders: before.placeholders.add(event.messageId) } : before
   if (event.direction === 'inbound') return { ...state, messages: state.messages.set(event.messageId, 'inbound') }
   const message: Outgoing = {
     stage: 'accepted',

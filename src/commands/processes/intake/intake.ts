@@ -12,7 +12,7 @@ import type { UnparkDeliveries } from './unpark-deliveries.ts'
 
 const intakeSubscription = 'intake'
 
-const types = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'ChannelAdded'] as const
+const types = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'MessageRecorded', 'ChannelAdded'] as const
 const leaseMs = 10_000
 /** Deliveries of one page; more would only lengthen the wait of the first one in it. */
 const pageSize = 1_000
@@ -121,9 +121,11 @@ async function applyPage(
   }
 }
 
+/** Also what left without us, on the phone or before the connection: its statuses come here too. */
 function outgoingOf({ type, stream, data }: RecordedEvent): readonly OutgoingMessage[] {
-  const { messageId, providerId } = data
-  if (typeof messageId !== 'string' || (type !== 'MessageQueued' && type !== 'SendAccepted')) return []
+  const { messageId, providerId, direction } = data
+  const isOutgoing = type === 'MessageQueued' || type === 'SendAccepted' || (type === 'MessageRecorded' && direction === 'outbound')
+  if (typeof messageId !== 'string' || !isOutgoing) return []
   return [{ tenantId: stream.tenantId, messageId, conversationId: stream.id, ...(typeof providerId === 'string' ? { providerId } : {}) }]
 }
 

@@ -77,10 +77,10 @@ export function createIntakeMemory(pool: Pool) {
 
     /** Where a status belongs, of what is in memory after `prepare`. */
     find(tenantId: string, callbackId: string | undefined, providerId: string): { messageId: string; conversationId: string } | undefined {
-      const known = byProvider.get(key(tenantId, providerId))
-      if (known !== undefined || callbackId === undefined) return known
-      const conversationId = byMessage.get(key(tenantId, callbackId))
-      return conversationId === undefined ? undefined : { messageId: callbackId, conversationId }
+      // Our own callback data first: the provider's id may for a moment belong to an echo of the same message.
+      const conversationId = callbackId === undefined ? undefined : byMessage.get(key(tenantId, callbackId))
+      if (callbackId !== undefined && conversationId !== undefined) return { messageId: callbackId, conversationId }
+      return byProvider.get(key(tenantId, providerId))
     },
 
     async earlyStatusesOf(messages: readonly { tenantId: string; providerId: string }[]): Promise<readonly EarlyStatus[]> {
