@@ -39,6 +39,8 @@ export function summary(event: ConversationEvent): string {
       return 'Somebody asked for it to be sent again'
     case 'MessageStatusChanged':
       return event.error === undefined ? `The provider reports: ${event.status}` : `The provider reports: ${event.status} (${event.error.title})`
+    case 'MessageStatusUnrecognised':
+      return `The provider reports: ${event.status}`
     case 'ConversationRead':
       return event.unread === 0 ? 'It was read' : `It was read; ${event.unread} newer messages are unread`
     case 'ConversationReopened':

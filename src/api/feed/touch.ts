@@ -98,6 +98,8 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
     case 'MessageEdited':
     case 'MessageRevoked':
       return { kind: 'conversation', type: 'conversation.updated', id }
+    case 'MessageStatusUnrecognised':
+      return undefined
     case 'SendAttempted':
       return status(event.messageId, 'sending', recorded)
     case 'SendAccepted':

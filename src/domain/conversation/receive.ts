@@ -2,7 +2,7 @@ import { happened, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
 import type { ConversationEvent, MediaReference } from './events.ts'
 import { completeMessage } from './recorded.ts'
-import type { Conversation } from './state.ts'
+import { isOfCustomer, type Conversation } from './state.ts'
 
 /** A customer's message as the provider delivered it. `messageId` derives from the channel and the provider's id, so a repeat has the same one. */
 export type Receive = {
@@ -40,6 +40,7 @@ export function receive(command: Receive, conversation: Conversation): Decision<
   }
   if (conversation.status === 'none')
     return happened<ConversationEvent>({ type: 'ConversationStarted', channelId, contactId, by: 'inbound' }, received)
+  if (!isOfCustomer(messageType)) return happened(received)
   if (conversation.status === 'resolved' || conversation.status === 'snoozed') {
     return happened<ConversationEvent>(received, { type: 'ConversationReopened', by: 'inbound' })
   }

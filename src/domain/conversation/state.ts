@@ -29,7 +29,7 @@ export type Conversation = {
   readonly messages: Map<string, Outgoing | 'inbound'>
   /** The provider's id of an outgoing message → ours. */
   readonly providerIds: Map<string, string>
-  /** The provider's ids of reactions, edits and revokes that were taken in: a repeat changes nothing. */
+  /** What else was taken in and must change nothing when it is repeated: the provider's ids of reactions, edits and revokes, and `reportKey`s. */
   readonly changes: Set<string>
   /** Messages of history whose body is still to come. */
   readonly placeholders: Set<string>
@@ -54,6 +54,7 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
     case 'ConversationStarted':
       return { ...state, status: 'open', channelId: event.channelId, contactId: event.contactId }
     case 'MessageReceived':
+      if (!isOfCustomer(event.messageType)) return { ...state, messages: state.messages.set(event.messageId, 'inbound') }
       return {
         ...state,
         lastInboundAt: state.lastInboundAt === undefined || state.lastInboundAt < event.at ? event.at : state.lastInboundAt,
@@ -93,8 +94,13 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
       if (message === undefined) return state
       // The provider has it, so it is not sent (again): also when it waits for another try.
       const stage = message.stage === 'unknown' || (message.stage === 'queued' && message.attempt > 0) ? 'accepted' : message.stage
-      return known(outgoing(state, event.messageId, { stage, reported: [...message.reported, event.status] }), event.messageId, event.providerId)
+      const reported = message.reported.includes(event.status) ? message.reported : [...message.reported, event.status]
+      const changes =
+        event.participant === undefined ? state.changes : state.changes.add(reportKey(event.providerId, event.status, event.participant.tag))
+      return known(outgoing({ ...state, changes }, event.messageId, { stage, reported }), event.messageId, event.providerId)
     }
+    case 'MessageStatusUnrecognised':
+      return { ...state, changes: state.changes.add(reportKey(event.providerId, event.status)) }
     case 'ConversationRead':
       return { ...state, unread: event.unread === 0 ? List() : state.unread.takeLast(event.unread) }
     case 'ConversationReopened':
@@ -132,6 +138,12 @@ function recorded(before: Conversation, event: Extract<ConversationEvent, { type
   }
 }
 
+/** A report that moves no status of the message: of one participant of a group, or in a word that we do not know. */
+export const reportKey = (providerId: string, status: string, participant = ''): string => `${providerId} ${status} ${participant}`
+
+/** What WhatsApp itself says about a person in the thread (a new number) is not written by them: it is not unread, wakes nothing and opens no window. */
+export const isOfCustomer = (messageType: string): boolean => messageType !== 'system'
+
 export function outgoingOf(state: Conversation, messageId: string): Outgoing | undefined {
   const message = state.messages.get(messageId)
   return message === 'inbound' ? undefined : message
@@ -145,8 +157,14 @@ function outgoing(state: Conversation, messageId: string, change: Partial<Outgoi
 function retried(state: Conversation, messageId: string): Conversation {
   const before = outgoingOf(state, messageId)
   if (before === undefined) return state
-  const { providerId, former = [], attempt } = before
-  const message: Outgoing = { stage: 'queued', attempt, reported: [], former: providerId === undefined ? former : [...former, providerId] }
+  const { providerId, former = [], attempt, reactsTo } = before
+  const message: Outgoing = {
+    stage: 'queued',
+    attempt,
+    reported: [],
+    former: providerId === undefined ? former : [...former, providerId],
+    ...(reactsTo === undefined ? {} : { reactsTo }),
+  }
   return { ...state, messages: state.messages.set(messageId, message) }
 }
 

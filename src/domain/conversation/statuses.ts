@@ -1,22 +1,30 @@
 import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
-import type { ConversationEvent, MessageError, ProviderStatus } from './events.ts'
+import { plain } from '../kernel/secret.ts'
+import { reactionTakenBack } from './changes.ts'
+import { providerStatuses, type ConversationEvent, type MessageError, type ProviderStatus } from './events.ts'
 import { recogniseEcho } from './recorded.ts'
-import { outgoingOf, type Conversation } from './state.ts'
+import { outgoingOf, reportKey, type Conversation } from './state.ts'
+
+type Changed = Extract<ConversationEvent, { type: 'MessageStatusChanged' }>
 
 /** The provider reports on a message, named by our id (echoed callback data), by the provider's id, or both. */
 export type RecordStatus = {
   type: 'recordStatus'
   messageId?: string
   providerId: string
-  status: ProviderStatus
+  /** One of `providerStatuses`, or a word that we do not know; that one comes with the whole report in `raw`. */
+  status: string
   at: string
   error?: MessageError
-  pricing?: Extract<ConversationEvent, { type: 'MessageStatusChanged' }>['pricing']
+  pricing?: Changed['pricing']
+  conversation?: Changed['conversation']
+  participant?: { tag: string; id: string }
+  raw?: string
 }
 
 /** Each status of a message once, in whatever order; what is further than what is decided in `statusRank`, for all readers alike. */
 export function recordStatus(command: RecordStatus, conversation: Conversation): Decision<ConversationEvent, 'unknown_message'> {
-  const { providerId, status, at, error, pricing } = command
+  const { providerId, status } = command
   const named = command.messageId
   // What our own callback data names is ours, also while an echo of it holds the provider's id.
   const isOurs = named !== undefined && outgoingOf(conversation, named) !== undefined
@@ -25,14 +33,37 @@ export function recordStatus(command: RecordStatus, conversation: Conversation):
   if (messageId === undefined || message === undefined) return refuse('unknown_message')
   // Of a try that somebody gave up: it must neither end the new try nor be taken for its failure.
   if (message.former?.includes(providerId) === true) return nothing
-  if (message.reported.includes(status)) return nothing
-  return happened(...recogniseEcho(conversation, messageId, providerId), {
-    type: 'MessageStatusChanged',
-    messageId,
-    providerId,
-    status,
-    at,
-    ...(error === undefined ? {} : { error }),
-    ...(pricing === undefined ? {} : { pricing }),
-  })
+  if (!isProviderStatus(status)) return unrecognised(command, messageId, conversation)
+  if (isRepeat(command, message.reported.includes(status), conversation)) return nothing
+  const { at, error, pricing, conversation: billed, participant } = command
+  return happened(
+    ...recogniseEcho(conversation, messageId, providerId),
+    {
+      type: 'MessageStatusChanged',
+      messageId,
+      providerId,
+      status,
+      at,
+      ...(error === undefined ? {} : { error }),
+      ...(pricing === undefined ? {} : { pricing }),
+      ...(billed === undefined ? {} : { conversation: billed }),
+      ...(participant === undefined ? {} : { participant: { tag: participant.tag, id: plain(participant.id) } }),
+    },
+    ...(status === 'failed' ? reactionTakenBack(conversation, messageId, at) : []),
+  )
 }
+
+/** Of a group each participant's report counts once; what the message shows of them is the furthest. */
+const isRepeat = ({ providerId, status, participant }: RecordStatus, reported: boolean, { changes }: Conversation): boolean =>
+  participant === undefined ? reported : changes.has(reportKey(providerId, status, participant.tag))
+
+function unrecognised(
+  { providerId, status, at, raw }: RecordStatus,
+  messageId: string,
+  { changes }: Conversation,
+): Decision<ConversationEvent, never> {
+  if (changes.has(reportKey(providerId, status))) return nothing
+  return happened({ type: 'MessageStatusUnrecognised', messageId, providerId, status, at, raw: plain(raw ?? '{}') })
+}
+
+const isProviderStatus = (status: string): status is ProviderStatus => providerStatuses.some((known) => known === status)
