@@ -31,13 +31,23 @@ export const mediaEvent = z.discriminatedUnion('type', [
     thumbnailKey: z.string().optional(),
     width: z.number().int().optional(),
     height: z.number().int().optional(),
+    /** Ogg with Opus in one channel: may be sent as a voice note as it is. */
+    voice: z.boolean().optional(),
   }),
   /** One attempt failed; `final` when there will be no other by itself. */
   z.object({ type: z.literal('MediaFetchFailed'), reason: z.string(), final: z.boolean() }),
   /** The provider no longer has it. */
   z.object({ type: z.literal('MediaExpired') }),
-  /** The provider has a copy for this channel, until then. */
-  z.object({ type: z.literal('MediaHandedToProvider'), channelId: z.string(), providerId: z.string(), until: z.iso.datetime() }),
+  /** The provider has a copy for this channel, until then; `form` where it is not the file itself but what was made of it for a voice note. */
+  z.object({
+    type: z.literal('MediaHandedToProvider'),
+    channelId: z.string(),
+    providerId: z.string(),
+    until: z.iso.datetime(),
+    form: z.literal('voice').optional(),
+  }),
+  /** The provider no longer knows the copy it was handed. */
+  z.object({ type: z.literal('MediaForgottenByProvider'), channelId: z.string(), providerId: z.string() }),
   z.object({ type: z.literal('MediaErased') }),
 ])
 export type MediaEvent = z.infer<typeof mediaEvent>
