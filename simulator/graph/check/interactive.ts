@@ -18,6 +18,8 @@ const kinds = [
   'voice_call',
   'request_contact_info',
   'carousel',
+  'order_details',
+  'order_status',
 ] as const
 
 /** Every kind of interactive message with its limits. */
@@ -59,6 +61,12 @@ export function checkInteractive(world: World, value: unknown): LateFailure | un
     case 'address_message':
       check.text(check.object(named(action, kind)['parameters'], "interactive['action']['parameters']")['country'], "parameters['country']", 2)
       break
+    case 'order_details':
+      checkReference(named(action, 'review_and_pay'))
+      break
+    case 'order_status':
+      checkReference(named(action, 'review_order'))
+      break
     case 'catalog_message':
     case 'call_permission_request':
     case 'voice_call':
@@ -74,6 +82,12 @@ export function checkInteractive(world: World, value: unknown): LateFailure | un
 function named(action: Fields, name: string): Fields {
   check.oneOf(action['name'], "interactive['action']['name']", [name])
   return action
+}
+
+/** Payments: the rest differs by country and is not checked here. */
+function checkReference(action: Fields): void {
+  const path = "interactive['action']['parameters']"
+  check.text(check.object(action['parameters'], path)['reference_id'], `${path}['reference_id']`, 200)
 }
 
 function checkOptionalBody(interactive: Fields): void {

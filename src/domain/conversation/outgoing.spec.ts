@@ -18,9 +18,14 @@ describe('a message to be sent', () => {
       contextId: 'wamid.IN',
     })
   })
-  it("takes the fields of Meta's body that change nothing here", () => {
+  it("keeps the caller's own data and the hash of the customer's identity", () => {
     const body = { text: { body: 'Hola' }, biz_opaque_callback_data: 'order 7', recipient_identity_key_hash: 'DF2lS5v2W6x=' }
-    expect(outgoingContent(schema.parse({ ...body, type: 'text' }))).toEqual({ type: 'text', object: { body: 'Hola' } })
+    expect(outgoingContent(schema.parse({ ...body, type: 'text' }))).toEqual({
+      type: 'text',
+      object: { body: 'Hola' },
+      callbackData: 'order 7',
+      identityKeyHash: 'DF2lS5v2W6x=',
+    })
   })
   it('need not say its type when it has the object of one type only', () => {
     expect(outgoingContent(schema.parse({ text: { body: 'Hola' } }))).toEqual({ type: 'text', object: { body: 'Hola' } })
