@@ -82,10 +82,7 @@ export async function playOut(stores: readonly EventStore[], steps: readonly Ste
     expect(there[result.version - 1]?.position).toBe(result.position)
     if (typeof expected === 'number') expect(result.version - ids.length).toBe(expected)
     if (expected === 'exists') expect(result.version).toBeGreaterThan(ids.length)
-    if (result.outcome === 'appended') {
-      appended += ids.length
-      expect(result.recorded).toEqual(there.slice(result.version - ids.length, result.version))
-    }
+    if (result.outcome === 'appended') appended += ids.length
   }
   expect(stored.reduce((sum, events) => sum + events.length, 0)).toBe(appended)
 }

@@ -15,7 +15,7 @@ export type Append = { readonly stream: StreamRef; readonly expected: Expected; 
  * `version` and `position` are those of the last event appended; on `conflict`, `version` is the stream's present one.
  */
 export type AppendResult =
-  | { readonly outcome: 'appended'; readonly version: number; readonly position: Position; readonly recorded: readonly RecordedEvent[] }
+  | { readonly outcome: 'appended'; readonly version: number; readonly position: Position }
   | { readonly outcome: 'duplicate'; readonly version: number; readonly position: Position }
   | { readonly outcome: 'conflict'; readonly version: number }
 

@@ -61,7 +61,7 @@ export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_
     stored.push(...recorded)
     streams.set(key, stored)
     log.push(...recorded)
-    return { outcome: 'appended', version: stored.length, position: positionOf(log.length), recorded }
+    return { outcome: 'appended', version: stored.length, position: positionOf(log.length) }
   }
 
   function page({ after, filter = {}, limit, attachments = false }: LogRead): LogPage {

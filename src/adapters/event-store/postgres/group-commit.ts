@@ -14,8 +14,10 @@ export type BatchInfo = { readonly appends: number; readonly events: number; rea
 /** Told what is being committed, so that a reader of the tail need not read again what this process has just written. */
 export type CommitObserver = {
   readonly began: () => number
-  /** A block of events with consecutive positions, just committed. `weight`: about how many bytes they are. */
-  readonly committed: (events: readonly RecordedEvent[], weight: number) => void
+  /** Whether anybody follows events of this type and tenant; the others need not be made. */
+  readonly wants: (type: string, tenantId: string) => boolean
+  /** A block just committed, of the places that follow `before`; `undefined` for what nobody wants. `weight`: about how many bytes they all are. */
+  readonly committed: (before: number, events: readonly (RecordedEvent | undefined)[], weight: number) => void
   readonly ended: (batch: number) => void
 }
 
@@ -186,17 +188,20 @@ export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, 
 
   function settle(units: readonly Unit[], { recordedAt, units: decided }: BatchOutcome): void {
     const at = new Date(recordedAt)
-    const committed: RecordedEvent[] = []
-    const answers: (() => void)[] = []
+    const committed: (RecordedEvent | undefined)[] = []
+    let before: number | undefined
     let weight = 0
     for (const [index, unit] of units.entries()) {
       const outcome = decided[index]
       if (outcome === undefined) throw new Error('every append has an outcome')
-      answerCallers(unit, outcome, { at, committed, answers })
+      if (outcome.outcome !== 'appended') continue
+      before ??= outcome.positionBefore
+      record(unit, outcome, { at, committed, wants: observer.wants })
       weight += unit.weight
     }
-    if (committed.length > 0) observer.committed(committed, weight)
-    for (const answer of answers) answer()
+    if (before !== undefined) observer.committed(before, committed, weight)
+    // After the tail has them: who is answered may look there.
+    for (const [index, unit] of units.entries()) answerCallers(unit, decided[index])
   }
 
   function tell(units: readonly Unit[], ms: number): void {
@@ -232,25 +237,36 @@ export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, 
   }
 }
 
-type Settling = { readonly at: Date; readonly committed: RecordedEvent[]; readonly answers: (() => void)[] }
+type Settling = { readonly at: Date; readonly committed: (RecordedEvent | undefined)[]; readonly wants: CommitObserver['wants'] }
 
-/** The answers wait until the whole batch is told to the tail: who is answered may look there. */
-function answerCallers(unit: Unit, outcome: UnitOutcome, { at, committed, answers }: Settling): void {
+/** The events of one append as the log holds them now, as far as somebody wants to see them. */
+function record(
+  unit: Unit,
+  { versionBefore, positionBefore }: Extract<UnitOutcome, { outcome: 'appended' }>,
+  { at, committed, wants }: Settling,
+): void {
+  let version = versionBefore
+  let position = positionBefore
+  for (const { append } of unit.callers) {
+    const { stream, events } = append
+    for (const event of events) {
+      version++
+      position++
+      const wanted = wants(event.type, stream.tenantId)
+      committed.push(wanted ? { ...event, stream, version, position: positionOf(position), recordedAt: at } : undefined)
+    }
+  }
+}
+
+function answerCallers(unit: Unit, outcome: UnitOutcome | undefined): void {
+  if (outcome === undefined) throw new Error('every append has an outcome')
   switch (outcome.outcome) {
     case 'appended': {
       let { versionBefore: version, positionBefore: position } = outcome
       for (const caller of unit.callers) {
-        const { stream, events } = caller.append
-        const recorded = events.map((event): RecordedEvent => ({
-          ...event,
-          stream,
-          version: ++version,
-          position: positionOf(++position),
-          recordedAt: at,
-        }))
-        for (const event of recorded) committed.push(event)
-        const result: AppendResult = { outcome: 'appended', version, position: positionOf(position), recorded }
-        answers.push(() => caller.resolve(result))
+        version += caller.append.events.length
+        position += caller.append.events.length
+        caller.resolve({ outcome: 'appended', version, position: positionOf(position) })
       }
       return
     }
@@ -258,7 +274,7 @@ function answerCallers(unit: Unit, outcome: UnitOutcome, { at, committed, answer
     case 'conflict': {
       const result: AppendResult =
         outcome.outcome === 'conflict' ? outcome : { outcome: 'duplicate', version: outcome.version, position: positionOf(outcome.position) }
-      for (const caller of unit.callers) answers.push(() => caller.resolve(result))
+      for (const caller of unit.callers) caller.resolve(result)
       return
     }
     default:

@@ -4,7 +4,7 @@ import { StoreUnavailable, type Delivery, type LogSubscription } from '../../../
 import { positionOf } from '../../../domain/kernel/position.ts'
 import { followLog } from './follow-log.ts'
 import { readHead, readPage } from './read-log.ts'
-import type { Tail } from './tail.ts'
+import type { Tail, TailReader } from './tail.ts'
 
 const retryMs = 250
 const defaultPageSize = 1_000
@@ -54,12 +54,14 @@ export function createSubscriptions({ pool, listenUrl, tail, closing }: { pool: 
   }: LogSubscription): AsyncGenerator<Delivery> {
     const signal = AbortSignal.any([given, closing])
     let position = Number(after)
+    let reader: TailReader | undefined
     try {
       await untilAborted(join(), signal)
       if (!signal.aborted) await refuseTheFuture(position, signal)
+      reader = tail.reader(filter)
       for (let announced = -1; !signal.aborted;) {
         const page =
-          tail.read(position, filter, pageSize) ??
+          reader.read(position, pageSize) ??
           (await persistently(() => readPage(pool, { after: position, filter, limit: pageSize, attachments }), signal))
         if (page === undefined) return
         const moved = page.through > position
@@ -76,6 +78,7 @@ export function createSubscriptions({ pool, listenUrl, tail, closing }: { pool: 
         }
       }
     } finally {
+      reader?.close()
       leave()
     }
   }

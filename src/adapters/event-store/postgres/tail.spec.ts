@@ -3,7 +3,7 @@ import { someEvents, someStream } from '../../../../tests/support/events.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
 import { LogHole, type Page } from './read-log.ts'
-import { createTail } from './tail.ts'
+import { createTail, type TailReader } from './tail.ts'
 
 const stream = someStream()
 /** The events from one position to another, as a batch of this process or a page of the database would bring them. */
@@ -27,14 +27,17 @@ function openTail({ head = 0, limits = { events: 100, bytes: 1_000_000 }, databa
   }, limits)
   tail.expectBlocks()
   tail.open(head)
-  const positions = (after: number, limit = 1_000) => tail.read(after, {}, limit)?.events.map(({ position }) => Number(position))
-  return { tail, reads, log, positions }
+  const reader = tail.reader({})
+  const positions = (after: number, limit = 1_000) => reader.read(after, limit)?.events.map(({ position }) => Number(position))
+  /** As the group commit tells it. */
+  const committed = (from: number, to: number, weight: number) => tail.committed(from - 1, events(from, to), weight)
+  return { tail, reads, log, positions, committed }
 }
 
 describe('the tail of the log in memory', () => {
   it('hands on a block as soon as it is committed, without reading it back', () => {
-    const { tail, reads, positions } = openTail()
-    tail.committed(events(1, 3), 300)
+    const { reads, positions, committed } = openTail()
+    committed(1, 3, 300)
     expect(positions(0)).toEqual([1, 2, 3])
     expect(positions(2)).toEqual([3])
     expect(positions(3)).toEqual([])
@@ -42,22 +45,22 @@ describe('the tail of the log in memory', () => {
   })
 
   it('lets a block wait for the one before it, while that one may still come', () => {
-    const { tail, reads, positions } = openTail()
+    const { tail, reads, positions, committed } = openTail()
     const [first, second] = [tail.began(), tail.began()]
-    tail.committed(events(4, 6), 300)
+    committed(4, 6, 300)
     tail.ended(second)
     expect(positions(0)).toEqual([])
     expect(tail.complete()).toBe(false)
-    tail.committed(events(1, 3), 300)
+    committed(1, 3, 300)
     tail.ended(first)
     expect(positions(0)).toEqual([1, 2, 3, 4, 5, 6])
     expect(reads).toEqual([])
   })
 
   it('reads what another process wrote, once nobody here can bring it', async () => {
-    const { tail, reads, positions } = openTail({ database: 6 })
+    const { tail, reads, positions, committed } = openTail({ database: 6 })
     const batch = tail.began()
-    tail.committed(events(4, 6), 300)
+    committed(4, 6, 300)
     expect(reads).toEqual([])
     tail.ended(batch)
     await tail.changed(0, never)
@@ -80,35 +83,65 @@ describe('the tail of the log in memory', () => {
   })
 
   it('adds the rest of a block of which a page brought the beginning', async () => {
-    const { tail, positions } = openTail({ database: 4 })
+    const { tail, positions, committed } = openTail({ database: 4 })
     const batch = tail.began()
-    tail.committed(events(3, 6), 400)
+    committed(3, 6, 400)
     tail.ended(batch)
     await tail.changed(0, never)
     expect(positions(0)).toEqual([1, 2, 3, 4, 5, 6])
   })
 
   it('sends readers whom it has overtaken to the database, by number and by weight', () => {
-    const { tail, positions } = openTail({ limits: { events: 10, bytes: 1_000_000 } })
-    tail.committed(events(1, 25), 2_500)
+    const { positions, committed } = openTail({ limits: { events: 10, bytes: 1_000_000 } })
+    committed(1, 25, 2_500)
     expect(positions(14)).toBeUndefined()
     expect(positions(15)).toEqual([16, 17, 18, 19, 20, 21, 22, 23, 24, 25])
     const heavy = openTail({ limits: { events: 100, bytes: 1_000 } })
-    heavy.tail.committed(events(1, 4), 2_000)
+    heavy.committed(1, 4, 2_000)
     expect(heavy.positions(1)).toBeUndefined()
     expect(heavy.positions(2)).toEqual([3, 4])
   })
 
   it('keeps blocks that are committed while its head is being read, and drops those before it', () => {
-    const { tail } = openTail()
+    const { tail, committed, positions } = openTail()
     tail.close()
     tail.expectBlocks()
-    tail.committed(events(1, 3), 300)
-    tail.committed(events(4, 6), 300)
+    committed(1, 3, 300)
+    committed(4, 6, 300)
     tail.open(3)
     expect(tail.head()).toBe(6)
-    expect(tail.read(3, {}, 10)?.events.map(({ position }) => Number(position))).toEqual([4, 5, 6])
-    expect(tail.read(2, {}, 10)).toBeUndefined()
+    expect(positions(3)).toEqual([4, 5, 6])
+    expect(positions(2)).toBeUndefined()
+  })
+
+  it('keeps what somebody asked for, and sends who asks later to the database for the rest', () => {
+    const tail = createTail(() => Promise.reject(new Error('nothing is missing')), { events: 100, bytes: 1_000_000 })
+    tail.expectBlocks()
+    tail.open(0)
+    const commit = (before: number, ...types: string[]): void => {
+      const all = events(before + 1, before + types.length).map((event, index) => ({ ...event, type: types[index] ?? '' }))
+      tail.committed(
+        before,
+        all.map((event) => (tail.wants(event.type, stream.tenantId) ? event : undefined)),
+        300,
+      )
+    }
+    const read = (reader: TailReader, after: number) => {
+      const page = reader.read(after, 100)
+      return page === undefined ? 'database' : { types: page.events.map(({ type }) => type), through: page.through }
+    }
+    const first = tail.reader({ types: ['a'] })
+    commit(0, 'a', 'b', 'a')
+    const second = tail.reader({ types: ['b', 'c'], tenantId: stream.tenantId })
+    commit(3, 'b', 'a', 'c', 'd')
+    expect(read(first, 0)).toEqual({ types: ['a', 'a', 'a'], through: 7 })
+    expect(read(second, 0)).toEqual({ types: [], through: 1 })
+    expect(read(second, 1)).toBe('database')
+    expect(read(second, 3)).toEqual({ types: ['b', 'c'], through: 7 })
+    second.close()
+    commit(7, 'b', 'a')
+    expect(read(first, 7)).toEqual({ types: ['a'], through: 9 })
+    expect(read(tail.reader({ types: ['b'] }), 7)).toBe('database')
   })
 
   it('breaks loudly when the database has a hole', async () => {
@@ -117,7 +150,7 @@ describe('the tail of the log in memory', () => {
     tail.open(0)
     tail.heard(5)
     await tail.changed(0, never)
-    expect(() => tail.read(0, {}, 10)).toThrow('a hole')
+    expect(() => tail.reader({}).read(0, 10)).toThrow('a hole')
   })
 
   it('stops a wait when the signal says so', async () => {
