@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import { hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { ReceiveDelivery } from '../../commands/deliveries/receive-delivery.ts'
@@ -50,8 +50,8 @@ export function webhookFront(options: FrontOptions): RequestListener {
       options.otherwise(req, res)
       return
     }
-    const work = req.method === 'GET' ? verify(req, res, match[1], options) : take(req, res, { hook: match[1], room }, options)
-    work.catch((error: unknown) => {
+    if (req.method === 'POST') return take(req, res, { hook: match[1], room }, options)
+    verify(req, res, match[1], options).catch((error: unknown) => {
       options.onError?.(error)
       if (!res.headersSent) answer(res, 503, { 'Retry-After': '5' })
     })
@@ -75,54 +75,64 @@ async function verify(req: IncomingMessage, res: ServerResponse, hook: string | 
 
 const sameText = (given: string, wanted: string): boolean => timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'))
 
-async function take(
-  req: IncomingMessage,
-  res: ServerResponse,
-  { hook, room }: { hook: string | undefined; room: Room },
-  options: FrontOptions,
-): Promise<void> {
+/**
+ * One delivery: room for its body → signature → JSON → durable → answered. Written with callbacks on purpose: the same as an async function cost five
+ * promises and seven turns of the microtask queue per request.
+ */
+function take(req: IncomingMessage, res: ServerResponse, { hook, room }: { hook: string | undefined; room: Room }, options: FrontOptions): void {
   const started = performance.now()
   const said = (outcome: WebhookOutcome): void => options.onOutcome?.(outcome, performance.now() - started)
-  const refuse = (status: number, outcome: WebhookOutcome, headers: Record<string, string> = {}): void => {
+  const refuse = (status: number, outcome: WebhookOutcome, headers: Readonly<Record<string, string>> = {}): void => {
     answer(res, status, { Connection: 'close', ...headers })
     discard(req)
     said(outcome)
+  }
+  const failed = (error: unknown): void => {
+    const known = error instanceof StoreUnavailable
+    if (!known) options.onError?.(error)
+    if (!res.headersSent) answer(res, 503, { 'Retry-After': String(known ? error.retryAfterSeconds : 5) })
+    said('unavailable')
   }
   const signature = signatureOf(req)
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) return refuse(413, 'too_large')
   // Without so much as the form of a signature it is not worth the memory.
   if (signature === undefined) return refuse(401, 'unsigned')
-  const body = await readBody(req, room)
-  if (body === 'aborted') return said('aborted')
-  if (body === 'too_large') return refuse(413, 'too_large')
-  if (body === 'no_room') return refuse(503, 'unavailable', { 'Retry-After': '2' })
-  const found = options.appOf(hook)
-  const app = found instanceof Promise ? await found : found
-  if (app === undefined || !isSigned(body, signature, app.keys)) {
-    answer(res, 401)
-    return said('unsigned')
+
+  const judge = (app: WebhookApp | undefined, body: Buffer): void => {
+    if (app === undefined || !isSigned(body, signature, app.keys)) {
+      answer(res, 401)
+      return said('unsigned')
+    }
+    const parsed = parseJson(body)
+    if (parsed === undefined) {
+      answer(res, 400)
+      return said('malformed')
+    }
+    options.receive({ raw: body, parsed: parsed.value, app: app.name, tenantId: app.tenantId }).then(() => {
+      answer(res, 200, nothing)
+      said('accepted')
+    }, failed)
   }
-  const parsed = parseJson(body)
-  if (parsed === undefined) {
-    answer(res, 400)
-    return said('malformed')
-  }
-  try {
-    await options.receive({ raw: body, parsed: parsed.value, app: app.name, tenantId: app.tenantId })
-  } catch (error) {
-    const known = error instanceof StoreUnavailable
-    if (!known) options.onError?.(error)
-    answer(res, 503, { 'Retry-After': String(known ? error.retryAfterSeconds : 5) })
-    return said('unavailable')
-  }
-  answer(res, 200, nothing)
-  return said('accepted')
+  readBody(req, room, (body) => {
+    if (body === 'aborted') return said('aborted')
+    if (body === 'too_large') return refuse(413, 'too_large')
+    if (body === 'no_room') return refuse(503, 'unavailable', { 'Retry-After': '2' })
+    try {
+      const app = options.appOf(hook)
+      if (app instanceof Promise) app.then((found) => judge(found, body)).catch(failed)
+      else judge(app, body)
+    } catch (error) {
+      failed(error)
+    }
+  })
 }
 
-function parseJson(body: Uint8Array): { value: unknown } | undefined {
-  if (!isUtf8(body) || nestsDeeperThan(body, maxDepth)) return undefined
+/** Meta escapes what is not ASCII, so its bodies are read the fast way: one byte is one character. */
+function parseJson(body: Buffer): { value: unknown } | undefined {
+  const text = isAscii(body) ? body.toString('latin1') : isUtf8(body) ? body.toString('utf8') : undefined
+  if (text === undefined || nestsDeeperThan(text, maxDepth)) return undefined
   try {
-    return { value: JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as unknown }
+    return { value: JSON.parse(text) as unknown }
   } catch {
     return undefined
   }
@@ -142,27 +152,33 @@ function discard(req: IncomingMessage): void {
 /** Bytes of bodies that may still be taken in at once: what is not verified yet must not be able to fill the memory. */
 type Room = { bytes: number }
 
-function readBody(req: IncomingMessage, room: Room): Promise<Buffer | 'too_large' | 'aborted' | 'no_room'> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    const done = (result: Buffer | 'too_large' | 'aborted' | 'no_room'): void => {
-      room.bytes += size
-      size = 0
-      resolve(result)
-    }
-    req.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      room.bytes -= chunk.length
-      if (size > maxBytes) done('too_large')
-      else if (room.bytes < 0) done('no_room')
-      else chunks.push(chunk)
-    })
-    req.on('end', () => done(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
-    req.on('error', () => done('aborted'))
-    req.on('close', () => done('aborted'))
+/** `then` is called once. */
+function readBody(req: IncomingMessage, room: Room, then: (body: Buffer | 'too_large' | 'aborted' | 'no_room') => void): void {
+  let first: Buffer | undefined
+  let more: Buffer[] | undefined
+  let size = 0
+  let over = false
+  const done = (result: Buffer | 'too_large' | 'aborted' | 'no_room'): void => {
+    if (over) return
+    over = true
+    room.bytes += size
+    then(result)
+  }
+  req.on('data', (chunk: Buffer) => {
+    if (over) return
+    size += chunk.length
+    room.bytes -= chunk.length
+    if (size > maxBytes) done('too_large')
+    else if (room.bytes < 0) done('no_room')
+    else if (first === undefined) first = chunk
+    else (more ??= [first]).push(chunk)
   })
+  req.on('end', () => done(more === undefined ? (first ?? empty) : Buffer.concat(more)))
+  req.on('error', () => done('aborted'))
+  req.on('close', () => done('aborted'))
 }
+
+const empty = Buffer.alloc(0)
 
 const nothing = { 'Content-Length': '0' } as const
 

@@ -6,21 +6,29 @@ const openBracket = 0x5b
 const closeBracket = 0x5d
 
 /**
- * Whether JSON bytes nest deeper than `limit`. Meta's deliveries need a dozen levels; thousands are an attack on whoever walks them recursively later
- * (JSON.stringify overflows the stack near 7,000). Counted on the bytes, because a parsed tree could only be walked by running into the very problem.
+ * Whether JSON text nests deeper than `limit`. Meta's deliveries need a dozen levels; thousands are an attack on whoever walks them recursively later
+ * (JSON.stringify overflows the stack near 7,000). Counted on the text, because a parsed tree could only be walked by running into the very problem.
  */
-export function nestsDeeperThan(bytes: Uint8Array, limit: number): boolean {
+export function nestsDeeperThan(text: string, limit: number): boolean {
+  // A text with no more openers than that cannot; nearly every delivery has a dozen, and finding them natively is ten times as fast as looking at each character.
+  if (occursAtMost(text, '{', limit / 2) && occursAtMost(text, '[', limit / 2)) return false
   let depth = 0
   let inText = false
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i)
     if (inText) {
-      if (byte === backslash) i++
-      else if (byte === quote) inText = false
-    } else if (byte === quote) inText = true
-    else if (byte === openBrace || byte === openBracket) {
+      if (character === backslash) i++
+      else if (character === quote) inText = false
+    } else if (character === quote) inText = true
+    else if (character === openBrace || character === openBracket) {
       if (++depth > limit) return true
-    } else if (byte === closeBrace || byte === closeBracket) depth--
+    } else if (character === closeBrace || character === closeBracket) depth--
   }
   return false
+}
+
+function occursAtMost(text: string, character: string, most: number): boolean {
+  let count = 0
+  for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) if (++count > most) return false
+  return true
 }
