@@ -6,12 +6,12 @@ import { z } from 'zod'
  */
 
 /** Goes into indexed text columns: PostgreSQL's text cannot hold U+0000, and an id has no business with control characters. */
-const id = z
+export const id = z
   .string()
   .min(1)
   .max(512)
   .refine((text) => !/\p{Cc}/u.test(text), 'has control characters')
-const seconds = z.union([z.string(), z.number()])
+export const seconds = z.union([z.string(), z.number()])
 
 export const metaMessage = z.looseObject({
   id,

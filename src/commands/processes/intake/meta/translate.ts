@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { translateAddressBook, translateEchoes, translateHistory, withoutPeople } from './coexistence.ts'
 import type { Item, NewsItem } from './items.ts'
 import { translateMessages } from './messages.ts'
 import { cardsOf, type Cards } from './people.ts'
@@ -23,6 +24,9 @@ export type NumberChange = Change & { readonly phoneNumberId: string }
 /** Fields that concern one number and its customers. Everything else is news of the account. */
 const numberFields: Readonly<Record<string, (change: NumberChange) => readonly Item[]>> = {
   messages: (change) => [...translateMessages(change), ...translateStatuses(change)],
+  smb_message_echoes: translateEchoes,
+  history: translateHistory,
+  smb_app_state_sync: translateAddressBook,
 }
 
 /** Reads a delivery, layer by layer, so that one odd entry costs its neighbours nothing. Never throws: what cannot be read becomes an item of its own. */
@@ -54,14 +58,14 @@ function translateChange(
   return field === 'messages' && empty ? [] : [{ kind: 'unreadable', path, error: 'value.metadata.phone_number_id is missing' }]
 }
 
-const newsOf = ({ path, field, wabaId, value, at }: Change): NewsItem => ({
+const newsOf = (change: Change): NewsItem => ({
   kind: 'news',
-  path,
-  field,
-  wabaId,
-  phoneNumberId: value.metadata?.phone_number_id,
-  value,
-  at,
+  path: change.path,
+  field: change.field,
+  wabaId: change.wabaId,
+  phoneNumberId: change.value.metadata?.phone_number_id,
+  value: withoutPeople(change),
+  at: change.at,
 })
 
 function parsed<T, R>(schema: z.ZodType<T>, value: unknown, then: (value: T) => R, otherwise: R): R {
