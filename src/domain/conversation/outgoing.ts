@@ -49,9 +49,10 @@ const envelope = {
 }
 
 /** A reaction stands on the message that it names; it cannot be a reply as well. */
-const noReply = { context: z.undefined({ error: 'a reaction is no reply' }).optional() }
+const { context: _, ...withoutReply } = envelope
 
 type Objects = typeof objects
+type Reaction = Omit<typeof envelope, 'context'> & { type: z.ZodLiteral<'reaction'>; reaction: Objects['reaction'] }
 export type OutgoingType = keyof Objects
 export const outgoingTypes = Object.keys(objects) as readonly OutgoingType[]
 
@@ -82,7 +83,7 @@ export const outgoingBody = <Address extends z.ZodRawShape>(address: Address) =>
       typed('contacts', address),
       typed('interactive', address),
       typed('template', address),
-      typed('reaction', { ...address, ...noReply }),
+      z.strictObject({ ...withoutReply, ...address, type: z.literal('reaction'), reaction } as unknown as Reaction & Address),
     ]),
   )
 
