@@ -8,13 +8,15 @@ const include = (suffix: string): string[] => [`src/**/*.${suffix}.ts`, `simulat
 const slow = ['int.spec', 'e2e.spec', 'faults.spec']
 const exclude = ['**/node_modules/**']
 // Patient: on a busy machine a second is nothing, and a good test does not wait for its time-out.
-const expectations = { poll: { timeout: 20_000 } }
-const postgres = { expect: expectations, globalSetup: ['tests/support/postgres-server.ts'], testTimeout: 60_000, hookTimeout: 120_000 }
+const expectations = { poll: { timeout: 40_000 } }
+const postgres = { expect: expectations, globalSetup: ['tests/support/postgres-server.ts'], testTimeout: 90_000, hookTimeout: 120_000 }
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', expect: expectations, include: include('spec'), exclude: [...exclude, ...slow.flatMap(include)] } },
+      {
+        test: { name: 'unit', expect: expectations, testTimeout: 30_000, include: include('spec'), exclude: [...exclude, ...slow.flatMap(include)] },
+      },
       { test: { name: 'int', include: include('int.spec'), exclude, ...postgres } },
       { test: { name: 'e2e', include: include('e2e.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 120_000 } },
       { test: { name: 'faults', include: include('faults.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 600_000 } },

@@ -81,12 +81,19 @@ describe('a lease with a fencing token', () => {
     const stop = new AbortController()
     const changes: string[] = []
     const holding = holdLease(
-      { pool, name, owner: 'a', ttlMs: 150, signal: stop.signal, onChange: (change) => changes.push(change) },
+      { pool, name, owner: 'a', ttlMs: 5_000, signal: stop.signal, onChange: (change) => changes.push(change) },
       async (_lease, signal) => {
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
       },
     )
-    await sleep(500)
+    const heldUntil = async (): Promise<number> => {
+      const { rows } = await pool.query<{ until: Date | null }>('select lease_until as until from es.subscriptions where name = $1', [name])
+      return rows[0]?.until?.getTime() ?? 0
+    }
+    await expect.poll(heldUntil).toBeGreaterThan(0)
+    const first = await heldUntil()
+    // Renewed twice at least: by then it is held beyond the time that it was taken for.
+    await expect.poll(heldUntil).toBeGreaterThan(first + 2_500)
     expect(await acquireLease(pool, { name, owner: 'b', ttlMs: 60_000 })).toBeUndefined()
     stop.abort()
     await holding

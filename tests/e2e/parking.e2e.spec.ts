@@ -38,8 +38,8 @@ it('loses no message that meets the connection of its number on the way, whichev
     await Promise.all([...writing, connecting])
   }
   let seen = new Set<string>()
-  for (let tries = 0; tries < 100 && !wanted.isSubsetOf(seen); tries++) {
-    await sleep(50)
+  for (let tries = 0; tries < 400 && !wanted.isSubsetOf(seen); tries++) {
+    await sleep(100)
     seen = new Set((await recado.get<Conversations>('/v1/conversations?limit=200')).data.map(({ contact }) => contact.wa_id))
   }
   expect([...wanted.difference(seen)]).toEqual([])

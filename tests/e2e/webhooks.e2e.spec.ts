@@ -37,8 +37,8 @@ const inboundOf = (from: string, id: string, body: string, phoneNumberId = recad
 async function until<T>(ask: () => Promise<T>, good: (found: T) => boolean): Promise<T> {
   for (let tries = 0; ; tries++) {
     const found = await ask()
-    if (good(found) || tries > 100) return found
-    await sleep(50)
+    if (good(found) || tries > 400) return found
+    await sleep(100)
   }
 }
 const conversationOf = async (waId: string, good: (one: Conversation) => boolean = () => true): Promise<Conversation> => {

@@ -4,7 +4,6 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createMemoryEventStore } from '../../src/adapters/event-store/memory/event-store.ts'
 import type { DomainEvent } from '../../src/domain/catalogue.ts'
-import type { RecordedEvent } from '../../src/domain/kernel/envelope.ts'
 import { derivedId } from '../../src/domain/kernel/ids.ts'
 import { start } from '../../src/domain/kernel/position.ts'
 import type { StreamRef } from '../../src/domain/kernel/stream.ts'
@@ -61,17 +60,16 @@ describe('the live writer, its connection cut at any moment', () => {
 
   async function recordAll(happened: readonly (readonly [StreamRef, DomainEvent])[]) {
     const store = createMemoryEventStore()
-    const log: RecordedEvent[] = []
     for (const [index, [stream, event]] of happened.entries()) {
       const { type, ...data } = event
       const meta = { occurredAt: '2026-01-01T12:00:00Z', correlationId: 'c', causationId: 'c', actor: { kind: 'process', id: 'test' } } as const
-      const result = await store.append({
+      await store.append({
         stream,
         expected: 'any',
         events: [{ id: derivedId(String(run), String(index)), type, schemaVersion: 1, data, meta }],
       })
-      if (result.outcome === 'appended') log.push(...result.recorded)
     }
+    const { events: log } = await store.readAll({ after: start, limit: 100_000 })
     return { store, log }
   }
 

@@ -229,7 +229,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
         frames,
         events: () => frames.filter(({ id }) => id !== undefined),
         closeCode: () => closeCode,
-        until(enough: () => boolean, timeoutMs = 15_000): Promise<void> {
+        until(enough: () => boolean, timeoutMs = 45_000): Promise<void> {
           if (enough()) return Promise.resolve()
           return new Promise((resolve, reject) => {
             const timer = setTimeout(() => {

@@ -144,7 +144,7 @@ describe('the embedded PostgreSQL', () => {
         `select pg_postmaster_start_time(), split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as pid`,
       )) as { pid?: number }[]
       process.kill(pid ?? 0, 'SIGKILL')
-      await expect.poll(() => query(program, 'select count(*)::int as n from kept').catch(() => 'down'), { timeout: 30_000 }).toEqual([{ n }])
+      await expect.poll(() => query(program, 'select count(*)::int as n from kept').catch(() => 'down'), { timeout: 120_000 }).toEqual([{ n }])
     }
     expect(program.lines.filter((line) => line.startsWith('PostgreSQL ended (signal SIGKILL)'))).toHaveLength(3)
     await program.kill('SIGTERM')

@@ -7,7 +7,7 @@ import { eventFrame, feedTypes } from './frames.ts'
 
 let desk: Desk
 beforeAll(async () => {
-  desk = await startDesk({ authTimeoutMs: 400, heartbeatMs: 60_000, slowBeyond: 256 * 1024 })
+  desk = await startDesk({ heartbeatMs: 60_000, slowBeyond: 256 * 1024 })
 })
 afterAll(() => desk.stop())
 
@@ -49,9 +49,15 @@ describe('who may listen', () => {
     expect(client.closeCode()).toBeUndefined()
   })
   it('is not who says nothing for too long', async () => {
-    const client = desk.listen(undefined)
-    await client.until(() => client.closeCode() !== undefined)
-    expect({ code: client.closeCode(), frames: client.frames }).toEqual({ code: 4408, frames: [{ type: 'error', code: 'auth_timeout' }] })
+    // A desk of its own: at one that is this impatient, a client on a busy machine may come too late with a good word.
+    const impatient = await startDesk({ authTimeoutMs: 300 })
+    try {
+      const client = impatient.listen(undefined)
+      await client.until(() => client.closeCode() !== undefined)
+      expect({ code: client.closeCode(), frames: client.frames }).toEqual({ code: 4408, frames: [{ type: 'error', code: 'auth_timeout' }] })
+    } finally {
+      await impatient.stop()
+    }
   })
   it('is not a key without the scope, nor a suspended organisation', async () => {
     const [narrow, suspended] = [await desk.tenant(), await desk.tenant()]
@@ -273,8 +279,8 @@ describe('resuming', () => {
   it('without a position begins with what comes next', async () => {
     const tenant = await desk.tenant()
     const { position } = await desk.customerWrites(tenant, '34600111222', 'antes')
-    await desk.applied.waitFor(['messages', 'conversations', 'contacts', 'channels'], position, 5000)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    // What is published after the greeting is news: so the greeting waits until all of it has been.
+    await expect.poll(() => desk.hub.published() >= position).toBe(true)
     const client = await greeted(tenant.key)
     await desk.customerWrites(tenant, '34600111222', 'después')
     await client.until(() => client.events().length > 1)
@@ -304,7 +310,7 @@ describe('resuming', () => {
 })
 
 describe('a slow reader', () => {
-  it('is told to resync when it reads again, and holds nobody up meanwhile', { timeout: 60_000 }, async () => {
+  it('is told to resync when it reads again, and holds nobody up meanwhile', { timeout: 240_000 }, async () => {
     const tenant = await desk.tenant()
     const [slow, quick] = [await greeted(tenant.key), await greeted(tenant.key)]
     slow.socket.pause()
@@ -320,11 +326,11 @@ describe('a slow reader', () => {
           .at(-1) ?? last
     }
     const received = (frames: readonly Frame[]) => frames.filter(({ type }) => type === 'message.received')
-    await quick.until(() => received(quick.frames).length === messages, 30_000)
+    await quick.until(() => received(quick.frames).length === messages, 120_000)
     expect(typesOf(quick.frames)).not.toContain('resync')
 
     slow.socket.resume()
-    await slow.until(() => typesOf(slow.frames).includes('resync'), 20_000)
+    await slow.until(() => typesOf(slow.frames).includes('resync'), 60_000)
     const place = slow.frames.findIndex(({ type }) => type === 'resync')
     expect(received(slow.frames).length).toBeLessThan(messages)
     expect(String(slow.frames[place]?.position) >= last).toBe(true)
@@ -337,13 +343,13 @@ describe('a slow reader', () => {
 
 describe('a silent connection', () => {
   it('is ended when it does not answer the heartbeat', async () => {
-    const short = await startDesk({ heartbeatMs: 150 })
+    const short = await startDesk({ heartbeatMs: 1_500 })
     try {
       const { key } = await short.tenant()
       const [dead, alive] = [short.listen(auth(key)), short.listen(auth(key))]
       await Promise.all([dead, alive].map((client) => client.until(() => client.frames.length === 1)))
       dead.socket.pause()
-      await expect.poll(() => short.feed.connections(), { timeout: 5000 }).toBe(1)
+      await expect.poll(() => short.feed.connections()).toBe(1)
       expect(alive.closeCode()).toBeUndefined()
     } finally {
       await short.stop()
