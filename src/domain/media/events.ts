@@ -29,6 +29,7 @@ export const mediaEvent = z.discriminatedUnion('type', [
     sha256: z.string(),
     filename: secret.optional(),
     thumbnailKey: z.string().optional(),
+    thumbnailSize: z.number().int().optional(),
     width: z.number().int().optional(),
     height: z.number().int().optional(),
     /** Ogg with Opus in one channel: may be sent as a voice note as it is. */

@@ -4,7 +4,7 @@ type Announced = Extract<MediaEvent, { type: 'MediaAnnounced' }>
 type Stored = Extract<MediaEvent, { type: 'MediaStored' }>
 
 /** A file as it lies in the media store. */
-export type StoredFile = Pick<Stored, 'storageKey' | 'mimeType' | 'size' | 'sha256' | 'thumbnailKey' | 'voice'>
+export type StoredFile = Pick<Stored, 'storageKey' | 'mimeType' | 'size' | 'sha256' | 'thumbnailKey' | 'thumbnailSize' | 'voice'>
 
 /** A copy at the provider. */
 export type Handed = { readonly channelId: string; readonly form: 'file' | 'voice'; readonly providerId: string; readonly until: string }
