@@ -148,7 +148,8 @@ export const conversationEvent = z.discriminatedUnion('type', [
     messageId: z.string(),
     as: z.enum(['sent', 'failed']),
     by: z.enum(['person', 'policy']),
-    note: z.string().optional(),
+    /** A person's words, which may name people. */
+    note: secret.optional(),
   }),
   /**
    * The first report of this status for this message, in whatever order they come: read models show the furthest one (`statusRank`), so any
@@ -165,7 +166,7 @@ export const conversationEvent = z.discriminatedUnion('type', [
     /** Meta's billing conversation; only of free entry points since Graph v24. */
     conversation: z.json().optional(),
     /** Of a message to a group: which of its people reports. `tag` tells them apart within the message and leads back to nobody. */
-    participant: z.object({ tag: z.string(), id: secret }).optional(),
+    participant: z.object({ tag: z.string(), id: secret.optional() }).optional(),
   }),
   /** A report in a word that we do not know: kept and shown in the history of the message, and moving it nowhere. */
   z.object({

@@ -18,7 +18,8 @@ export type RecordStatus = {
   error?: MessageError
   pricing?: Changed['pricing']
   conversation?: Changed['conversation']
-  participant?: { tag: string; id: string }
+  /** `id` is missing where the report had to wait for its message: nothing of a person waits outside of sealed events. */
+  participant?: { tag: string; id?: string }
   raw?: string
 }
 
@@ -47,7 +48,7 @@ export function recordStatus(command: RecordStatus, conversation: Conversation):
       ...(error === undefined ? {} : { error }),
       ...(pricing === undefined ? {} : { pricing }),
       ...(billed === undefined ? {} : { conversation: billed }),
-      ...(participant === undefined ? {} : { participant: { tag: participant.tag, id: plain(participant.id) } }),
+      ...(participant === undefined ? {} : { participant: { tag: participant.tag, ...(participant.id === undefined ? {} : { id: plain(participant.id) }) } }),
     },
     ...(status === 'failed' ? reactionTakenBack(conversation, messageId, at) : []),
   )

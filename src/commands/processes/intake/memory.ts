@@ -134,7 +134,7 @@ export function createIntakeMemory(pool: Pool) {
           ),
           binaryArray(
             'json',
-            early.map(({ report }) => JSON.stringify(report)),
+            early.map(({ report }) => JSON.stringify(withoutPerson(report))),
           ),
           binaryArray(
             'text',
@@ -162,6 +162,10 @@ export function createIntakeMemory(pool: Pool) {
 }
 
 type OutgoingRow = { tenant_id: string; message_id: string; conversation_id: string; provider_id: string | null }
+
+/** The table is not sealed: who of a group reported stays out of it. */
+const withoutPerson = ({ participant, ...report }: StatusReport): StatusReport =>
+  participant === undefined ? report : { ...report, participant: { tag: participant.tag } }
 
 const pairs = (rows: readonly (readonly [tenantId: string, id: string])[]): Buffer[] => [
   binaryArray(

@@ -45,7 +45,7 @@ export type RecordedItem = OfNumber & {
 }
 
 export type StatusItem = OfNumber & { readonly kind: 'status'; readonly callbackId: string | undefined; readonly report: StatusReport }
-export type StatusReport = Pick<RecordStatus, 'providerId' | 'status' | 'at' | 'error' | 'pricing'>
+export type StatusReport = Omit<RecordStatus, 'type' | 'messageId'>
 
 /** What we learn of a person beside messages. Applied before the messages of its page, because a new number decides whose conversation they belong to. */
 export type ContactItem = OfNumber & { readonly kind: 'contact'; readonly person: Person; readonly news: ContactNews; readonly at: string }

@@ -1,41 +1,58 @@
+import { changeOf } from './changes.ts'
+import { messageOf, objectOf } from './content.ts'
 import type { Item } from './items.ts'
 import { personOf } from './people.ts'
-import { metaMessage } from './schema.ts'
+import { metaMessage, type MetaMessage } from './schema.ts'
+import { formerNumber, identityReplaced } from './system.ts'
 import { timeOf } from './time.ts'
 import type { NumberChange } from './translate.ts'
 import { unreadable } from './unreadable.ts'
 
-/** Types whose object is Meta's and can be shown as it is. Everything else is shown by its name with the whole message under `raw`. */
-const shown = new Set(['text', 'image', 'video', 'audio', 'document', 'sticker', 'location', 'contacts', 'interactive', 'button', 'order'])
-
 /** `value.messages[]` of the field `messages`. */
-export const translateMessages = (change: NumberChange): readonly Item[] =>
-  (change.value.messages ?? []).map((message, m) => translateMessage(message, `${change.path}.value.messages[${m}]`, change))
-
-function translateMessage(raw: unknown, path: string, { phoneNumberId, people, receivedAt }: NumberChange): Item {
-  const read = metaMessage.safeParse(raw)
-  if (!read.success) return unreadable(path, read.error)
-  const message = read.data
-  const person = personOf({ waId: message.from, userId: message.from_user_id }, people)
-  if (person === undefined) return { kind: 'unreadable', path, error: 'neither from nor from_user_id says who wrote it' }
-  const replyTo = message.context?.id
-  const object = message[message.type]
-  const known = shown.has(message.type) && typeof object === 'object' && object !== null
-  return {
-    kind: 'message',
-    path,
-    phoneNumberId,
-    person,
-    message: {
-      providerId: message.id,
-      messageType: typeName(message.type),
-      content: JSON.stringify(object === undefined || object === null ? {} : { [message.type]: object }),
-      ...(known && message['referral'] === undefined ? {} : { raw: JSON.stringify(message) }),
-      ...(replyTo === undefined ? {} : { replyTo: { providerId: replyTo } }),
-      at: timeOf(message.timestamp, receivedAt),
-    },
-  }
+export function translateMessages(change: NumberChange): readonly Item[] {
+  const messages = change.value.messages ?? []
+  const read = messages.map((raw) => metaMessage.safeParse(raw))
+  const errors = errorsFor(
+    read.flatMap(({ data }) => (data === undefined ? [] : [data])),
+    change.value.errors ?? [],
+  )
+  return read.flatMap((one, m) => {
+    const path = `${change.path}.value.messages[${m}]`
+    return one.success
+      ? translateMessage({ message: one.data, raw: messages[m], errors: errors.get(one.data) }, path, change)
+      : [unreadable(path, one.error)]
+  })
 }
 
-/** Becomes a column that people filter by. */
-const typeName = (type: string): string => (/^[a-z0-9_]{1,64}$/.test(type) ? type : 'unsupported')
+type Read = { readonly message: MetaMessage; readonly raw: unknown; readonly errors: readonly unknown[] | undefined }
+
+function translateMessage({ message, raw, errors }: Read, path: string, { phoneNumberId, people, receivedAt }: NumberChange): readonly Item[] {
+  const ids = { waId: message.from ?? formerNumber(message), userId: message.from_user_id, parentUserId: message.from_parent_user_id }
+  const person = personOf(ids, people)
+  if (person === undefined) return [{ kind: 'unreadable', path, error: 'neither from nor from_user_id says who wrote it' }]
+  const at = timeOf(message.timestamp, receivedAt)
+  const change = changeOf(message, at)
+  if (change !== undefined) return [{ kind: 'change', path, phoneNumberId, person, by: 'contact', change }]
+  const news = identityReplaced(message)
+  return [
+    { kind: 'message', path, phoneNumberId, person, message: messageOf(message, raw, receivedAt, errors) },
+    ...(news === undefined ? [] : [{ kind: 'contact' as const, path: `${path}.system`, phoneNumberId, person, news, at }]),
+  ]
+}
+
+/**
+ * Errors of a value that has messages too say why those have no body, so they go to the ones without. Where every message has one the errors are about
+ * something else: see `leftOver`.
+ */
+function errorsFor(messages: readonly MetaMessage[], errors: readonly unknown[]): ReadonlyMap<MetaMessage, readonly unknown[]> {
+  return errors.length === 0 ? new Map() : new Map(messages.filter(isBare).map((message) => [message, errors]))
+}
+
+const isBare = (message: MetaMessage): boolean => objectOf(message) === undefined
+
+/** Whether the errors of a value were told with one of its messages. */
+export const errorsAreTold = (messages: readonly unknown[]): boolean =>
+  messages.some((raw) => {
+    const message = metaMessage.safeParse(raw).data
+    return message !== undefined && isBare(message)
+  })

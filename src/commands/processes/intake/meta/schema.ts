@@ -13,15 +13,54 @@ export const id = z
   .refine((text) => !/\p{Cc}/u.test(text), 'has control characters')
 export const seconds = z.union([z.string(), z.number()])
 
+/** Ids come as numbers now and then. */
+const idLike = z.union([z.string(), z.number().int()]).transform(String).pipe(id)
+const maybeId = idLike.optional().catch(undefined)
+const maybeText = z.string().optional().catch(undefined)
+
 export const metaMessage = z.looseObject({
-  id,
-  timestamp: seconds.optional(),
-  type: z.string(),
-  from: id.optional(),
-  from_user_id: id.optional(),
-  context: z.looseObject({ id: id.optional() }).optional().catch(undefined),
+  id: idLike,
+  timestamp: seconds.optional().catch(undefined),
+  /** A message that does not say what it is is shown with all that came. */
+  type: z.string().catch('unsupported'),
+  from: maybeId,
+  from_user_id: maybeId,
+  from_parent_user_id: maybeId,
+  context: z.looseObject({ id: maybeId }).optional().catch(undefined),
 })
 export type MetaMessage = z.infer<typeof metaMessage>
+
+/** What a reaction, an edit and a revoke cannot do without. */
+export const metaReaction = z.looseObject({
+  message_id: idLike,
+  emoji: z
+    .string()
+    .nullish()
+    .transform((emoji) => emoji ?? undefined),
+})
+export const metaEdit = z.looseObject({
+  original_message_id: idLike,
+  message: z.looseObject({ type: z.string(), context: metaMessage.shape.context }),
+})
+export const metaRevoke = z.looseObject({ original_message_id: idLike })
+
+export const metaSystem = z.looseObject({
+  type: z.string(),
+  wa_id: maybeId,
+  new_wa_id: maybeId,
+  user_id: maybeId,
+  customer: maybeId,
+})
+
+export const metaMedia = z.looseObject({ id: idLike, mime_type: maybeText, sha256: maybeText })
+
+/** Bounded: it stands open in the event. */
+const mark = z.string().max(1024).optional().catch(undefined)
+export const metaReferral = z.looseObject({
+  source_type: z.string().max(64).catch('unknown'),
+  source_id: mark,
+  ctwa_clid: mark,
+})
 
 export const metaError = z.looseObject({
   code: z.number().catch(0),
@@ -31,12 +70,17 @@ export const metaError = z.looseObject({
 })
 
 export const metaStatus = z.looseObject({
-  id,
-  status: z.string(),
-  timestamp: seconds.optional(),
+  id: idLike,
+  status: z.string().regex(/^[\w.-]{1,64}$/),
+  timestamp: seconds.optional().catch(undefined),
+  recipient_type: maybeText,
+  recipient_participant_id: maybeId,
+  participant_recipient_id: maybeId,
+  recipient_participant_user_id: maybeId,
   biz_opaque_callback_data: z.string().max(512).optional().catch(undefined),
   errors: z.array(z.json()).optional().catch(undefined),
   pricing: z.json().optional().catch(undefined),
+  conversation: z.json().optional().catch(undefined),
 })
 export type MetaStatus = z.infer<typeof metaStatus>
 
@@ -78,6 +122,7 @@ export const metaChange = z.looseObject({
     contacts: items.optional(),
     messages: items.optional(),
     statuses: items.optional(),
+    errors: items.optional(),
     timestamp: seconds.optional().catch(undefined),
   }),
 })

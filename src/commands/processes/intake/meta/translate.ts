@@ -1,11 +1,13 @@
 import type { z } from 'zod'
 import { translateAddressBook, translateEchoes, translateHistory, withoutPeople } from './coexistence.ts'
 import type { Item, NewsItem } from './items.ts'
+import { translateLeftOver } from './left-over.ts'
 import { translateMessages } from './messages.ts'
 import { cardsOf, type Cards } from './people.ts'
 import { metaChange, metaDelivery, metaEntry, type MetaValue } from './schema.ts'
 import { translateStatuses } from './statuses.ts'
 import { timeOf } from './time.ts'
+import { unreadable } from './unreadable.ts'
 
 /** One `changes[]` element on its way to items. */
 export type Change = {
@@ -23,7 +25,7 @@ export type NumberChange = Change & { readonly phoneNumberId: string }
 
 /** Fields that concern one number and its customers. Everything else is news of the account. */
 const numberFields: Readonly<Record<string, (change: NumberChange) => readonly Item[]>> = {
-  messages: (change) => [...translateMessages(change), ...translateStatuses(change)],
+  messages: (change) => [...translateMessages(change), ...translateStatuses(change), ...translateLeftOver(change)],
   smb_message_echoes: translateEchoes,
   history: translateHistory,
   smb_app_state_sync: translateAddressBook,
@@ -46,7 +48,7 @@ function translateChange(
   { path, entry, receivedAt }: { path: string; entry: z.infer<typeof metaEntry>; receivedAt: Date },
 ): readonly Item[] {
   const read = metaChange.safeParse(raw)
-  if (!read.success) return []
+  if (!read.success) return [unreadable(path, read.error)]
   const { field, value } = read.data
   const at = timeOf(value.timestamp ?? entry.time, receivedAt)
   const change: Change = { path, field, wabaId: entry.id ?? '', value, people: cardsOf(value.contacts ?? []), at, receivedAt }
