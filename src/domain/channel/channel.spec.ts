@@ -56,6 +56,27 @@ describe('a channel', () => {
     ])
     expect(after(sales, off, { type: 'connect', verified: true, facts }).state.status).toBe('connected')
   })
+  it('knows what the provider told of its number last, in whatever order it came', () => {
+    const tell = (minute: number, qualityRating: string): ChannelCommand => ({
+      type: 'tell',
+      facts: { qualityRating },
+      reason: 'phone_number_quality_update',
+      at: new Date(Date.UTC(2026, 0, 1, 12, minute)).toISOString(),
+    })
+    const [flagged, unflagged, again] = [tell(1, 'RED'), tell(2, 'UNKNOWN'), tell(3, 'RED')]
+    expect(after(sales, flagged, unflagged).state.facts).toEqual({ ...facts, qualityRating: 'UNKNOWN' })
+    expect(after(sales, unflagged, flagged).state.facts.qualityRating).toBe('UNKNOWN')
+    expect(after(sales, flagged, again, unflagged).state.facts.qualityRating).toBe('RED')
+    expect(types(after(sales, flagged, flagged))).toEqual([])
+  })
+  it('keeps what a check does not speak of', () => {
+    expect(after(sales, { type: 'recordCheck', facts: { qualityRating: 'RED' } }).state.facts).toEqual({ ...facts, qualityRating: 'RED' })
+  })
+  it('forgets what went wrong with a good check, though nothing else is new', () => {
+    const odd: ChannelCommand = { type: 'recordFailedCheck', error: { code: 'webhook_unverified', title: 'No' }, credentials: false }
+    expect(after(sales, odd).state).toMatchObject({ status: 'connected', error: { code: 'webhook_unverified' } })
+    expect(after(sales, odd, { type: 'recordCheck', facts }).state.error).toBeUndefined()
+  })
   it('is whole again with new credentials', () => {
     const fresh: ChannelCommand = { type: 'change', accessToken: 'EAAG-2', connection: { verified: true, facts } }
     expect(types(after(sales, expired, fresh))).toEqual(['ChannelCredentialsChanged', 'ChannelConnected'])

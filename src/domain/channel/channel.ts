@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { Aggregate } from '../kernel/aggregate.ts'
 import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
@@ -25,6 +26,9 @@ export type ChannelCommand =
   /** What a check found. A channel that was disconnected on purpose stays so, whatever is found. */
   | { readonly type: 'recordCheck'; readonly facts: NumberFacts }
   | { readonly type: 'recordFailedCheck'; readonly error: ChannelError; readonly credentials: boolean }
+  /** What the provider told of the number without being asked. */
+  | { readonly type: 'tell'; readonly facts: NumberFacts; readonly reason: string; readonly at: string }
+  | { readonly type: 'changeProfile'; readonly profile: Readonly<Record<string, Json>> }
   | { readonly type: 'disconnect'; readonly reason?: string | undefined }
   | { readonly type: 'remove' }
   /** Somebody else wants the number that this channel claimed and never used, or no longer uses: see `abandon` of the tenant. */
@@ -44,7 +48,7 @@ function add(command: AddChannel, channel: Channel): Decision<ChannelEvent, Chan
 }
 
 function connect({ verified, facts }: Connection, channel: Channel): { readonly events: readonly ChannelEvent[] } {
-  const same = channel.status === 'connected' && channel.verified === verified && equal(channel.facts, facts)
+  const same = channel.status === 'connected' && channel.error === undefined && channel.verified === verified && equal(channel.facts, { ...channel.facts, ...facts })
   return same ? nothing : happened({ type: 'ChannelConnected', verified, facts })
 }
 
@@ -63,7 +67,14 @@ const sealable = ({ accessToken, appSecret }: Credentials): { accessToken?: { pl
   ...(appSecret === undefined ? {} : { appSecret: { plain: appSecret } }),
 })
 
-type Flat = Readonly<Record<string, string | undefined>>
+/** A fact heard of again at the same moment is a repeat. One that is confirmed at a later moment is kept, for an older one may still be on its way. */
+function tell({ facts, reason, at }: Extract<ChannelCommand, { type: 'tell' }>, { told }: Channel): Decision<ChannelEvent, never> {
+  const newer = Object.entries(facts).filter(([fact]) => at > (told[fact as keyof NumberFacts] ?? ''))
+  return newer.length === 0 ? nothing : happened({ type: 'ChannelNumberChanged', facts: Object.fromEntries(newer), reason, at })
+}
+
+type Json = z.core.util.JSONType
+type Flat = Readonly<Record<string, string | boolean | undefined>>
 const equal = (a: Flat, b: Flat): boolean => [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => a[key] === b[key])
 
 function decidePresent(
@@ -82,6 +93,10 @@ function decidePresent(
       const known = channel.status === 'disconnected' || equal(channel.error ?? {}, error)
       return known ? nothing : happened({ type: 'ChannelCheckFailed', error, credentials })
     }
+    case 'tell':
+      return tell(command, channel)
+    case 'changeProfile':
+      return happened({ type: 'ChannelProfileChanged', profile: command.profile })
     case 'disconnect': {
       const { reason } = command
       return channel.status === 'disconnected' ? nothing : happened({ type: 'ChannelDisconnected', ...(reason === undefined ? {} : { reason }) })

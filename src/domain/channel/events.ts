@@ -7,7 +7,22 @@ const numberFacts = z.object({
   verifiedName: z.string().optional(),
   qualityRating: z.string().optional(),
   throughput: z.string().optional(),
+  /** `TIER_2K` and the like: how many people a day the portfolio may write to first. */
   messagingLimit: z.string().optional(),
+  /** CONNECTED, FLAGGED, RESTRICTED … */
+  numberStatus: z.string().optional(),
+  nameStatus: z.string().optional(),
+  /** Of a display name that was asked for and is not yet in use. */
+  newNameStatus: z.string().optional(),
+  platformType: z.string().optional(),
+  codeVerification: z.string().optional(),
+  accountMode: z.string().optional(),
+  /** The number is also on a phone with the WhatsApp Business app (coexistence). */
+  onBusinessApp: z.boolean().optional(),
+  officialAccount: z.boolean().optional(),
+  pinEnabled: z.boolean().optional(),
+  /** The business's own username; empty when it has none any more. */
+  username: z.string().optional(),
 })
 
 const channelError = z.object({ code: z.string(), title: z.string(), detail: z.string().optional() })

@@ -10,11 +10,13 @@ export type Channel = {
   readonly phoneNumberId: string
   readonly wabaId: string
   readonly facts: NumberFacts
+  /** When the provider last told of each fact unasked: news overtake each other, and the later one holds. */
+  readonly told: Readonly<Partial<Record<keyof NumberFacts, string>>>
   readonly verified: boolean
   readonly error?: ChannelError
 }
 
-export const initial: Channel = { status: 'none', name: '', phoneNumberId: '', wabaId: '', facts: {}, verified: false }
+export const initial: Channel = { status: 'none', name: '', phoneNumberId: '', wabaId: '', facts: {}, told: {}, verified: false }
 
 export function evolve(state: Channel, event: ChannelEvent): Channel {
   switch (event.type) {
@@ -26,13 +28,17 @@ export function evolve(state: Channel, event: ChannelEvent): Channel {
       return state
     case 'ChannelConnected': {
       const { error: _, ...rest } = state
-      return { ...rest, status: 'connected', facts: event.facts, verified: event.verified }
+      return { ...rest, status: 'connected', facts: { ...state.facts, ...event.facts }, verified: event.verified }
     }
     case 'ChannelCheckFailed':
       // Only refused credentials stop a channel from working; a provider that was away says nothing about it.
       return { ...state, ...(event.credentials ? { status: 'degraded' as const } : {}), error: event.error }
     case 'ChannelNumberChanged':
-      return { ...state, facts: { ...state.facts, ...event.facts } }
+      return {
+        ...state,
+        facts: { ...state.facts, ...event.facts },
+        told: { ...state.told, ...Object.fromEntries(Object.keys(event.facts).map((fact) => [fact, event.at])) },
+      }
     case 'ChannelProfileChanged':
       return state
     case 'ChannelDisconnected':
