@@ -2,6 +2,7 @@ import { createAddChannel } from '../commands/channels/add-channel.ts'
 import { createChangeChannel, createDisconnectChannel } from '../commands/channels/change-channel.ts'
 import { createConnectChannel, createTestChannel } from '../commands/channels/check-channel.ts'
 import { createRemoveChannel } from '../commands/channels/remove-channel.ts'
+import { createFindContact } from '../commands/contacts/find-contact.ts'
 import { createMeetContact } from '../commands/contacts/meet-contact.ts'
 import { createInbox } from '../commands/conversations/inbox.ts'
 import { createHandOver } from '../commands/deliveries/hand-over.ts'
@@ -64,7 +65,7 @@ export function createUseCases({
     memory,
     handle,
     handOver,
-    inbox: createInbox({ commands, meetContact }),
+    inbox: createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }) }),
     receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
     replay: createReplayDelivery({
       store,

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { WebSocket } from 'ws'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { createTenantLogs } from '../../src/adapters/event-store/postgres/tenant-log.ts'
 import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
 import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { renderChannel } from '../../src/api/channels/render.ts'
@@ -24,6 +25,7 @@ import { messageRoutes } from '../../src/api/messages/routes.ts'
 import { sendingRoutes } from '../../src/api/messages/sending.ts'
 import { mountPages } from '../../src/api/pages/pages.ts'
 import { projectionRoutes } from '../../src/api/projections/routes.ts'
+import { createFindContact } from '../../src/commands/contacts/find-contact.ts'
 import { createMeetContact } from '../../src/commands/contacts/meet-contact.ts'
 import { createInbox } from '../../src/commands/conversations/inbox.ts'
 import { createCommands } from '../../src/commands/kernel/execute.ts'
@@ -60,7 +62,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const vault = createVault({ pool: pools.worker, masterKey })
   const commands = createCommands({ store, vault })
   const meetContact = createMeetContact({ commands, vault })
-  const inbox = createInbox({ commands, meetContact })
+  const inbox = createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }) })
   const applied = createAppliedPositions({ projections, pool: pools.worker, store })
   const stop = new AbortController()
   await prepareReadModels(pools.owner, projections)
@@ -78,6 +80,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   )
 
   const reader = tenantQueries(pools.api)
+  const logOf = createTenantLogs({ pool: pools.api, head: store.head })
   const open = createOpener(vault)
   const refused = new Map<string, 'revoked' | 'suspended'>()
   const scopesOf = new Map<string, readonly string[]>()
@@ -103,13 +106,13 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const app = createApp({
     routes: [
       ...conversationRoutes({ reader, open, inbox }),
-      ...timelineRoutes({ store, open }),
+      ...timelineRoutes({ logOf, open }),
       ...messageRoutes({ reader, open, inbox }),
       ...sendingRoutes({ inbox, reader }),
       ...contactRoutes({ reader, open }),
-      ...deliveryRoutes({ reader, store, vault, replay }),
+      ...deliveryRoutes({ reader, logOf, vault, replay }),
       ...projectionRoutes({ progressOf: applied.progress, reader }),
-      ...eventRoutes({ store }),
+      ...eventRoutes({ logOf }),
       ...asyncApiRoutes({ version: 'test' }),
     ],
     authenticate,

@@ -104,6 +104,7 @@ function sendBody(message: OutgoingMessage): Record<string, unknown> {
     type: message.type,
     [message.type]: message.object,
     ...(message.replyTo !== undefined && { context: { message_id: message.replyTo } }),
+    ...(message.identityKeyHash !== undefined && { recipient_identity_key_hash: message.identityKeyHash }),
     biz_opaque_callback_data: message.callbackData,
   }
 }

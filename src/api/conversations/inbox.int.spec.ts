@@ -195,7 +195,7 @@ describe('answering', () => {
     await desk.applied.waitFor(['messages'], sent.headers.get('x-position') as never, 5000)
     expect(await desk.call(tenant.key, 'POST', `/v1/messages/${id}/retry`)).toMatchObject({ status: 409, json: { code: 'message_not_retryable' } })
     const error = { code: 'undeliverable', title: 'Not deliverable', retryable: false }
-    await desk.provider(tenant.tenantId, conversationId, { type: 'recordFailed', messageId: id, attempt: 1, error })
+    await desk.provider(tenant.tenantId, conversationId, { type: 'recordFailed', messageId: id, attempt: 1, error, at: new Date().toISOString() })
     const again = await desk.call(tenant.key, 'POST', `/v1/messages/${id}/retry`)
     expect(again).toMatchObject({ status: 202, json: { id, status: 'queued' } })
     const { json } = await desk.call(tenant.key, 'GET', `/v1/messages/${id}`, undefined, after(String(again.headers.get('x-position'))))

@@ -64,6 +64,7 @@ export const problemCodes = {
   conversation_resolved: [409, 'The conversation is resolved', 'Reopen it first.'],
   snooze_in_the_past: [409, 'The moment has passed', 'A conversation can only be snoozed until a moment to come.'],
   message_not_retryable: [409, 'The message cannot be sent again', 'Only a failed message, or one whose outcome is unknown, can be sent again.'],
+  message_not_resolvable: [409, 'The outcome of the message is known', 'Only a message whose outcome is unknown can be said to be sent or failed.'],
   delivery_unreadable: [
     409,
     'The delivery cannot be read',

@@ -9,6 +9,7 @@ const codes: Readonly<Record<InboxRefusal, ProblemCode>> = {
   snooze_in_the_past: 'snooze_in_the_past',
   conversation_resolved: 'conversation_resolved',
   not_retryable: 'message_not_retryable',
+  not_resolvable: 'message_not_resolvable',
   unknown_message: 'not_found',
   unknown_conversation: 'not_found',
   not_queued: 'message_not_retryable',

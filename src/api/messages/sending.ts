@@ -83,17 +83,24 @@ export function sendingRoutes({ inbox, reader }: { inbox: Pick<Inbox, 'send' | '
   ]
 }
 
-/** The message answered may be named by our id; the provider needs its own. */
-async function toSend(reader: TenantQueries, tenantId: string, { type, object, contextId }: OutgoingContent): Promise<MessageToSend> {
-  if (contextId === undefined) return { type, object }
-  if (contextId.startsWith('wamid.')) return { type, object, replyTo: { providerId: contextId } }
-  // Meta promises nothing about how its ids look: one that does not begin with `wamid.` is good when it is that of a message here.
-  const answered = (await getMessage(reader, tenantId, contextId)) ?? (await getMessageByProviderId(reader, tenantId, contextId))
-  if (typeof answered?.providerId !== 'string') {
-    const message = 'is neither an id of Meta nor of a message here that Meta knows'
-    throw problem('invalid_request', { errors: [{ path: 'body.context.message_id', code: 'unknown_message', message }] })
+/** Messages named in it may be named by our ids; the provider needs its own. */
+async function toSend(reader: TenantQueries, tenantId: string, { contextId, ...content }: OutgoingContent): Promise<MessageToSend> {
+  if (content.type === 'reaction') {
+    const reaction = content.object as { message_id: string; emoji: string }
+    const reactsTo = await providerIdOf(reader, tenantId, reaction.message_id, 'body.reaction.message_id')
+    return { ...content, object: { ...reaction, message_id: reactsTo }, reactsTo }
   }
-  return { type, object, replyTo: { providerId: answered.providerId } }
+  if (contextId === undefined) return content
+  return { ...content, replyTo: { providerId: await providerIdOf(reader, tenantId, contextId, 'body.context.message_id') } }
+}
+
+async function providerIdOf(reader: TenantQueries, tenantId: string, id: string, path: string): Promise<string> {
+  if (id.startsWith('wamid.')) return id
+  // Meta promises nothing about how its ids look: one that does not begin with `wamid.` is good when it is that of a message here.
+  const named = (await getMessage(reader, tenantId, id)) ?? (await getMessageByProviderId(reader, tenantId, id))
+  if (typeof named?.providerId === 'string') return named.providerId
+  const message = 'is neither an id of Meta nor of a message here that Meta knows'
+  throw problem('invalid_request', { errors: [{ path, code: 'unknown_message', message }] })
 }
 
 const sentBy = ({ actor }: Principal): Sender => ({

@@ -6,14 +6,27 @@ import {
   type ConversationRefusal,
 } from '../../domain/conversation/conversation.ts'
 import type { ConversationEvent, Priority, Sender } from '../../domain/conversation/events.ts'
-import type { Conversation } from '../../domain/conversation/state.ts'
+import { queue as mayQueue, type Queue, type Resolve } from '../../domain/conversation/sending.ts'
+import { initial, type Conversation } from '../../domain/conversation/state.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import type { Position } from '../../domain/kernel/position.ts'
+import type { FindContact } from '../contacts/find-contact.ts'
 import type { MeetContact, Person } from '../contacts/meet-contact.ts'
 import type { Commands, Outcome } from '../kernel/execute.ts'
 
-/** What to send: Meta's type and its object, already checked by the edge. `replyTo` is the provider's id of the message it answers. */
-export type MessageToSend = { readonly type: string; readonly object: unknown; readonly replyTo?: { readonly providerId: string } }
+/** What to send: Meta's type and its object, already checked by the edge. */
+export type MessageToSend = {
+  readonly type: string
+  readonly object: unknown
+  /** The message that it answers. */
+  readonly replyTo?: { readonly providerId: string }
+  /** A reaction: the provider's id of the message that it stands on. */
+  readonly reactsTo?: string
+  /** The caller's own `biz_opaque_callback_data`: kept with the content and given back. */
+  readonly callbackData?: string
+  /** Meta delivers only while the customer's identity has this hash. */
+  readonly identityKeyHash?: string
+}
 
 export type SendInput = { readonly messageId: string; readonly message: MessageToSend; readonly sentBy: Sender; readonly priority: Priority }
 
@@ -26,6 +39,8 @@ export type InboxOutcome =
   | { readonly stale: { readonly version: number } }
   | { readonly missing: true }
 
+export type ResolveInput = { readonly conversationId: string } & Omit<Resolve, 'type' | 'at'>
+
 /** `ifVersion`: the stream version that an `If-Match` named. */
 type Options = { readonly ifVersion?: number | undefined }
 
@@ -35,7 +50,9 @@ export type Inbox = {
   send: (input: SendInput & { conversationId: string }, context: CommandContext) => Promise<InboxOutcome>
   /** Writes to a person on a channel; starts the conversation where there is none. */
   sendTo: (input: SendInput & { channelId: string; to: Person }, context: CommandContext) => Promise<InboxOutcome>
-  retry: (input: { conversationId: string; messageId: string }, context: CommandContext) => Promise<InboxOutcome>
+  retry: (input: { conversationId: string; messageId: string; unknownAt?: number }, context: CommandContext) => Promise<InboxOutcome>
+  /** Somebody, or the tenant's policy, says what became of a message whose outcome is unknown. */
+  resolve: (input: ResolveInput, context: CommandContext) => Promise<InboxOutcome>
   markRead: (input: { conversationId: string; throughMessageId?: string }, context: CommandContext, options?: Options) => Promise<InboxOutcome>
   setStatus: (
     input: { conversationId: string; status: 'open' | 'pending' | 'resolved' },
@@ -47,59 +64,82 @@ export type Inbox = {
   wake: (input: { conversationId: string }, context: CommandContext) => Promise<InboxOutcome>
 }
 
-export function createInbox({ commands, meetContact }: { commands: Commands; meetContact: MeetContact }): Inbox {
+type Deps = { commands: Commands; meetContact: MeetContact; findContact: FindContact }
+
+export function createInbox({ commands, meetContact, findContact }: Deps): Inbox {
   async function run(id: string, command: ConversationCommand, context: CommandContext, options?: Options): Promise<InboxOutcome> {
     const { version } = await commands.load(conversation, context.tenantId, id)
     if (version === 0) return { missing: true }
     return answer(id, await commands.execute(conversation, id, command, context, options))
   }
 
-  async function queue(
-    id: string,
-    address: { channelId: string; contactId: string },
-    input: SendInput,
-    context: CommandContext,
-  ): Promise<InboxOutcome> {
-    const { state } = await commands.load(channel, context.tenantId, address.channelId)
+  async function queue(id: string, address: Address, input: SendInput, context: CommandContext): Promise<InboxOutcome> {
+    return answer(id, await commands.execute(conversation, id, queueing(address, input, context), context))
+  }
+
+  /** A degraded channel (its last check failed) still queues: the messages wait until the credentials are mended. */
+  async function refusedBy(
+    channelId: string,
+    { tenantId }: CommandContext,
+  ): Promise<Extract<InboxOutcome, { missing: true } | { refused: unknown }> | undefined> {
+    const { state } = await commands.load(channel, tenantId, channelId)
     if (state.status === 'none' || state.status === 'abandoned' || state.status === 'removed') return { missing: true }
-    // A degraded channel (its last check failed) still queues: the messages wait until the credentials are mended.
-    if (state.status === 'disconnected') return { refused: 'channel_not_connected' }
-    const { messageId, message, sentBy, priority } = input
-    const content = JSON.stringify({ [message.type]: message.object })
-    const replyTo = message.replyTo === undefined ? {} : { replyTo: message.replyTo }
-    const command: ConversationCommand = {
-      type: 'queue',
-      ...address,
-      messageId,
-      messageType: message.type,
-      content,
-      ...replyTo,
-      sentBy,
-      priority,
-      at: context.at,
-    }
-    return answer(id, await commands.execute(conversation, id, command, context))
+    return state.status === 'disconnected' ? { refused: 'channel_not_connected' } : undefined
   }
 
   return {
     async send(input, context) {
       const { state, version } = await commands.load(conversation, context.tenantId, input.conversationId)
       if (version === 0) return { missing: true }
-      return queue(input.conversationId, { channelId: state.channelId, contactId: state.contactId }, input, context)
+      const { channelId, contactId } = state
+      return (await refusedBy(channelId, context)) ?? queue(input.conversationId, { channelId, contactId }, input, context)
     },
     async sendTo(input, context) {
       const { channelId } = input
-      const { version } = await commands.load(channel, context.tenantId, channelId)
-      if (version === 0) return { missing: true }
+      const refused = await refusedBy(channelId, context)
+      if (refused !== undefined) return refused
+      // Somebody we never met has no conversation, and what an empty one refuses must not leave a contact behind.
+      if ((await findContact(context.tenantId, input.to)) === undefined) {
+        const decided = mayQueue(queueing({ channelId, contactId: '' }, input, context), initial)
+        if ('refused' in decided) return decided
+      }
       const { contactId } = await meetContact(input.to, 'outbound', context)
       return queue(conversationIdOf(context.tenantId, channelId, contactId), { channelId, contactId }, input, context)
     },
-    retry: async ({ conversationId, messageId }, context) => run(conversationId, { type: 'retry', messageId }, context),
+    retry: async ({ conversationId, ...wish }, context) => run(conversationId, { type: 'retry', ...wish }, context),
+    resolve: async ({ conversationId, ...said }, context) => run(conversationId, { type: 'resolve', ...said, at: context.at.toISOString() }, context),
     markRead: async ({ conversationId, throughMessageId }, context, options) =>
       run(conversationId, { type: 'markRead', ...(throughMessageId === undefined ? {} : { throughMessageId }) }, context, options),
     setStatus: async ({ conversationId, status }, context, options) => run(conversationId, { type: 'setStatus', status }, context, options),
     snooze: async ({ conversationId, until }, context, options) => run(conversationId, { type: 'snooze', until, at: context.at }, context, options),
     wake: async ({ conversationId }, context) => run(conversationId, { type: 'wake', at: context.at }, context),
+  }
+}
+
+type Address = { readonly channelId: string; readonly contactId: string }
+
+/**
+ * Content is what clients see: Meta's object under the name of its type and, beside it under Meta's names, what else belongs to the message.
+ * All of it is sealed: what callers put into their own field may name people.
+ */
+function queueing(address: Address, { messageId, message, sentBy, priority }: SendInput, { at }: CommandContext): Queue {
+  const { type, object, replyTo, reactsTo, callbackData, identityKeyHash } = message
+  const content = {
+    [type]: object,
+    ...(callbackData === undefined ? {} : { biz_opaque_callback_data: callbackData }),
+    ...(identityKeyHash === undefined ? {} : { recipient_identity_key_hash: identityKeyHash }),
+  }
+  return {
+    type: 'queue',
+    ...address,
+    messageId,
+    messageType: type,
+    content: JSON.stringify(content),
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(reactsTo === undefined ? {} : { reactsTo }),
+    sentBy,
+    priority,
+    at,
   }
 }
 

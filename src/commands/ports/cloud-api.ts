@@ -11,6 +11,8 @@ export type OutgoingMessage = {
   /** Meta's object of that type, e.g. `{ body: 'Hi' }`. */
   readonly object: unknown
   readonly replyTo?: string
+  /** Delivered only while the customer's identity has this hash; else error 137000. */
+  readonly identityKeyHash?: string
   /** Our message id; Meta echoes it in every status (`biz_opaque_callback_data`, at most 512 characters). */
   readonly callbackData: string
 }

@@ -12,6 +12,7 @@ import {
   recordDeferred,
   recordFailed,
   recordUnknown,
+  resolve,
   retry,
   type Sending,
   type SendingRefusal,
@@ -47,6 +48,8 @@ function decide(command: ConversationCommand, state: Conversation): Decision<Con
       return recordUnknown(command, state)
     case 'retry':
       return retry(command, state)
+    case 'resolve':
+      return resolve(command, state)
     case 'markRead':
       return markRead(command, state)
     case 'setStatus':

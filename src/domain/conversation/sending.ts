@@ -1,6 +1,7 @@
 import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
 import type { ConversationEvent, MessageError, Priority, Sender } from './events.ts'
+import { reactionTakenBack } from './changes.ts'
 import { recogniseEcho } from './recorded.ts'
 import { outgoingOf, type Conversation, type Outgoing } from './state.ts'
 import { furthestStatus } from './status-rank.ts'
@@ -13,6 +14,8 @@ export type Queue = {
   messageType: string
   content: string
   replyTo?: { providerId: string }
+  /** A reaction: the provider's id of the message that it stands on. */
+  reactsTo?: string
   sentBy: Sender
   priority: Priority
   at: Date
@@ -20,12 +23,23 @@ export type Queue = {
 export type RecordAttempt = { type: 'recordAttempt'; messageId: string; attempt: number }
 export type RecordAccepted = { type: 'recordAccepted'; messageId: string; attempt: number; providerId: string }
 export type RecordDeferred = { type: 'recordDeferred'; messageId: string; attempt: number; error: MessageError; retryAt: string }
-export type RecordFailed = { type: 'recordFailed'; messageId: string; attempt: number; error: MessageError }
+export type RecordFailed = { type: 'recordFailed'; messageId: string; attempt: number; error: MessageError; at: string }
 export type RecordUnknown = { type: 'recordUnknown'; messageId: string; attempt: number; reason: string }
-export type Retry = { type: 'retry'; messageId: string }
-export type Sending = Queue | RecordAttempt | RecordAccepted | RecordDeferred | RecordFailed | RecordUnknown | Retry
+/** `unknownAt`: only while the outcome of this attempt is unknown (the tenant's policy must not act on anything else). */
+export type Retry = { type: 'retry'; messageId: string; unknownAt?: number }
+/** Says what became of a message whose outcome is unknown. `unknownAt` as for `retry`. */
+export type Resolve = {
+  type: 'resolve'
+  messageId: string
+  as: 'sent' | 'failed'
+  by: 'person' | 'policy'
+  note?: string
+  unknownAt?: number
+  at: string
+}
+export type Sending = Queue | RecordAttempt | RecordAccepted | RecordDeferred | RecordFailed | RecordUnknown | Retry | Resolve
 
-export type SendingRefusal = 'window_closed' | 'unknown_message' | 'not_queued' | 'not_sending' | 'not_retryable'
+export type SendingRefusal = 'window_closed' | 'unknown_message' | 'not_queued' | 'not_sending' | 'not_retryable' | 'not_resolvable'
 type Decided = Decision<ConversationEvent, SendingRefusal>
 
 const serviceWindowMs = 24 * 60 * 60 * 1000
@@ -37,7 +51,7 @@ export const windowExpiresAt = (lastInboundAt: string | undefined): Date | undef
 /** Takes a message in for sending. Outside the service window only templates may go; the provider would refuse it later, we refuse it now. */
 export function queue(command: Queue, conversation: Conversation): Decided {
   if (conversation.messages.has(command.messageId)) return nothing
-  const { channelId, contactId, messageId, messageType, replyTo, sentBy, priority } = command
+  const { channelId, contactId, messageId, messageType, replyTo, reactsTo, sentBy, priority } = command
   const closes = windowExpiresAt(conversation.lastInboundAt)
   if (messageType !== 'template' && (closes === undefined || closes <= command.at)) return refuse('window_closed')
   const queued: ConversationEvent = {
@@ -50,6 +64,7 @@ export function queue(command: Queue, conversation: Conversation): Decided {
     ...(replyTo === undefined ? {} : { replyTo }),
     sentBy,
     priority,
+    ...(reactsTo === undefined ? {} : { reactsTo }),
   }
   if (conversation.status === 'none')
     return happened<ConversationEvent>({ type: 'ConversationStarted', channelId, contactId, by: 'outbound' }, queued)
@@ -82,9 +97,11 @@ export function recordDeferred({ messageId, attempt, error, retryAt }: RecordDef
   )
 }
 
-export function recordFailed({ messageId, attempt, error }: RecordFailed, conversation: Conversation): Decided {
+export function recordFailed({ messageId, attempt, error, at }: RecordFailed, conversation: Conversation): Decided {
   return whileOpen(conversation, messageId, attempt, (message) =>
-    message.stage === 'accepted' ? nothing : happened({ type: 'SendFailed', messageId, attempt, error }),
+    message.stage === 'accepted'
+      ? nothing
+      : happened<ConversationEvent>({ type: 'SendFailed', messageId, attempt, error }, ...reactionTakenBack(conversation, messageId, at)),
   )
 }
 
@@ -97,16 +114,31 @@ export function recordUnknown({ messageId, attempt, reason }: RecordUnknown, con
   })
 }
 
-/** Only what failed, or what somebody decided to send although it may have arrived. */
-export function retry({ messageId }: Retry, conversation: Conversation): Decided {
+/** Only what failed, or what somebody decided to send although it may have arrived. A reaction is not sent again: one reacts again. */
+export function retry({ messageId, unknownAt }: Retry, conversation: Conversation): Decided {
   const message = outgoingOf(conversation, messageId)
   if (message === undefined) return refuse('unknown_message')
+  if (unknownAt !== undefined && !isUnknownAt(message, unknownAt)) return nothing
   if (message.stage === 'queued') return nothing
   // Accepted and reported as failed afterwards is the usual way to fail: most refusals of Meta come by webhook.
   const failedLater = message.stage === 'accepted' && furthestStatus(message.reported) === 'failed'
   if (message.stage !== 'failed' && message.stage !== 'unknown' && !failedLater) return refuse('not_retryable')
+  if (message.reactsTo !== undefined) return refuse('not_retryable')
   return happened({ type: 'SendRetried', messageId })
 }
+
+/** What nobody knows, somebody decides. The provider's own report stays stronger: it still counts when it comes. */
+export function resolve({ messageId, as, by, note, unknownAt, at }: Resolve, conversation: Conversation): Decided {
+  const message = outgoingOf(conversation, messageId)
+  if (message === undefined) return refuse('unknown_message')
+  if (unknownAt !== undefined && !isUnknownAt(message, unknownAt)) return nothing
+  if (message.stage === (as === 'sent' ? 'accepted' : 'failed')) return nothing
+  if (message.stage !== 'unknown') return refuse('not_resolvable')
+  const resolved: ConversationEvent = { type: 'SendResolved', messageId, as, by, ...(note === undefined ? {} : { note: plain(note) }) }
+  return happened(resolved, ...(as === 'failed' ? reactionTakenBack(conversation, messageId, at) : []))
+}
+
+const isUnknownAt = ({ stage, attempt }: Outgoing, unknownAt: number): boolean => stage === 'unknown' && attempt === unknownAt
 
 /** A result counts only for the attempt that is open: one of an earlier attempt comes too late. */
 function whileOpen(conversation: Conversation, messageId: string, attempt: number, decide: (message: Outgoing) => Decided): Decided {

@@ -92,8 +92,7 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
     case 'MessageStatusChanged': {
       const message = outgoingOf(state, event.messageId)
       if (message === undefined) return state
-      // The provider has it, so it is not sent (again): also when it waits for another try.
-      const stage = message.stage === 'unknown' || (message.stage === 'queued' && message.attempt > 0) ? 'accepted' : message.stage
+      const stage = reportedStage(message, event.status)
       const reported = message.reported.includes(event.status) ? message.reported : [...message.reported, event.status]
       const changes =
         event.participant === undefined ? state.changes : state.changes.add(reportKey(event.providerId, event.status, event.participant.tag))
@@ -136,6 +135,12 @@ function recorded(before: Conversation, event: Extract<ConversationEvent, { type
     messages: state.messages.set(event.messageId, message),
     providerIds: state.providerIds.set(event.providerId, event.messageId),
   }
+}
+
+/** The provider has it, so it is not sent (again): also when it waits for another try, or was taken for failed and is reported as delivered. */
+function reportedStage({ stage, attempt }: Outgoing, status: ProviderStatus): Outgoing['stage'] {
+  if (stage === 'unknown' || (stage === 'queued' && attempt > 0)) return 'accepted'
+  return stage === 'failed' && status !== 'failed' ? 'accepted' : stage
 }
 
 /** A report that moves no status of the message: of one participant of a group, or in a word that we do not know. */

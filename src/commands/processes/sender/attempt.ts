@@ -90,12 +90,12 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
     if ('erased' in opened || 'erased' in to) return { unsendable: problem('contact_erased', 'The data of this contact was erased'), content }
     if ('missing' in to) return { unsendable: problem('recipient_unknown', 'The contact has no number or user id to send to'), content }
     if (account === undefined) return { account, content }
-    const object = objectOf(opened.text, content.messageType)
-    if (object === undefined) return { unsendable: unreadable, content }
+    const said = saidIn(opened.text, content.messageType)
+    if (said === undefined) return { unsendable: unreadable, content }
     const message = {
       to,
       type: content.messageType,
-      object,
+      ...said,
       callbackData: messageId,
       ...(content.replyTo === null ? {} : { replyTo: content.replyTo }),
     }
@@ -141,7 +141,7 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
   }
 
   async function fail(row: OutboxRow, error: MessageError, holder: string, content: Content): Promise<Attempted> {
-    const step = { type: 'recordFailed', messageId: row.messageId, attempt: row.attempt + 1, error } as const
+    const step = { type: 'recordFailed', messageId: row.messageId, attempt: row.attempt + 1, error, at: clock().toISOString() } as const
     const recorded = await recording.failure(row, step, holder, content)
     return { end: endOf(row, recorded, now()), channel: {} }
   }
@@ -170,7 +170,7 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
       streak: holding.streak() + 1,
       random: random(),
     })
-    const stored = await recording.result(row, stepOf(row.messageId, attempt, result), content, hardStop)
+    const stored = await recording.result(row, stepOf(row.messageId, attempt, result, clock()), content, hardStop)
     const end = endOf(row, stored, result.kind === 'deferred' ? result.retryAt : now())
     if ('settled' in end) contents.delete(row.messageId)
     return { end, channel, called: outcome.outcome, throughput: prepared.account.throughput }
@@ -187,14 +187,14 @@ function endOf(row: OutboxRow, recorded: Recorded, dueAt: number): Attempted['en
   return { again: { ...row, state: 'queued', attempt: message.attempt, dueAt: new Date(dueAt), position: recorded.position } }
 }
 
-function stepOf(messageId: string, attempt: number, result: Result): Parameters<Recording['result']>[1] {
+function stepOf(messageId: string, attempt: number, result: Result, at: Date): Parameters<Recording['result']>[1] {
   switch (result.kind) {
     case 'accepted':
       return { type: 'recordAccepted', messageId, attempt, providerId: result.providerId }
     case 'deferred':
       return { type: 'recordDeferred', messageId, attempt, error: result.error, retryAt: new Date(result.retryAt).toISOString() }
     case 'failed':
-      return { type: 'recordFailed', messageId, attempt, error: result.error }
+      return { type: 'recordFailed', messageId, attempt, error: result.error, at: at.toISOString() }
     case 'unknown':
       return { type: 'recordUnknown', messageId, attempt, reason: result.reason }
     default:
@@ -202,10 +202,13 @@ function stepOf(messageId: string, attempt: number, result: Result): Parameters<
   }
 }
 
-/** Content is the JSON text of `{"<type>": <Meta's object>}`. */
-function objectOf(text: string, type: string): unknown {
+/** Content is the JSON text of `{"<type>": <Meta's object>, "recipient_identity_key_hash"?: …}`. */
+function saidIn(text: string, type: string): Pick<OutgoingMessage, 'object' | 'identityKeyHash'> | undefined {
   try {
-    return (JSON.parse(text) as Record<string, unknown> | null)?.[type]
+    const content = JSON.parse(text) as Record<string, unknown> | null
+    const object = content?.[type]
+    const hash = content?.['recipient_identity_key_hash']
+    return object === undefined ? undefined : { object, ...(typeof hash === 'string' ? { identityKeyHash: hash } : {}) }
   } catch {
     return undefined
   }

@@ -13,6 +13,7 @@ export const outboxTypes = [
   'SendFailed',
   'SendOutcomeUnknown',
   'SendRetried',
+  'SendResolved',
   'MessageStatusChanged',
 ] as const satisfies readonly EventType[]
 const isOutboxType: ReadonlySet<string> = new Set(outboxTypes)
@@ -40,7 +41,7 @@ export type NewMessage = Content & {
 
 /**
  * What the events of one page made of one message. Absent fields stay as they are in the row.
- * `gone: 'if_waiting'`: a status proves that the provider has it, so a row that waits for another try, or for a decision, is settled;
+ * `gone: 'if_waiting'`: a status proves that the provider has it, so a row that waits for another try or for a decision, or was given up, is settled;
  * one that is being sent is not, its result is on its way.
  */
 export type OutboxChange = {
@@ -52,7 +53,7 @@ export type OutboxChange = {
   readonly attempt?: number
   readonly dueAt?: Date
   /** Somebody asked for another try: the attempts until then no longer count. `known`: how many they were, where this page tells. */
-  readonly retried?: { readonly known: number | undefined }
+  readonly retried?: { readonly known: number | undefined; readonly conversationId: string }
   readonly gone?: 'always' | 'if_waiting'
 }
 
@@ -82,9 +83,12 @@ function apply(before: OutboxChange | undefined, event: OutboxEvent, recorded: R
     case 'SendFailed':
       return { ...kept, state: 'failed', attempt: event.attempt }
     case 'SendOutcomeUnknown':
-      return { ...kept, state: 'unknown', attempt: event.attempt }
+      // Since when it waits for a decision.
+      return { ...kept, state: 'unknown', attempt: event.attempt, dueAt: recorded.recordedAt }
     case 'SendRetried':
-      return { ...kept, state: 'queued', dueAt: recorded.recordedAt, retried: { known: kept.attempt } }
+      return { ...kept, state: 'queued', dueAt: recorded.recordedAt, retried: { known: kept.attempt, conversationId: recorded.stream.id } }
+    case 'SendResolved':
+      return event.as === 'sent' ? { ...kept, gone: 'always' } : { ...kept, state: 'failed' }
     case 'SendAccepted':
       return { ...kept, gone: 'always' }
     case 'MessageStatusChanged':
@@ -97,7 +101,7 @@ function apply(before: OutboxChange | undefined, event: OutboxEvent, recorded: R
 /** Only where this page does not tell the state must the row be asked. */
 function settled(before: OutboxChange | undefined, kept: OutboxChange): OutboxChange | undefined {
   const tried = kept.attempt !== 0
-  if (before?.gone === 'always' || kept.state === 'sending' || kept.state === 'failed' || !tried) return before
+  if (before?.gone === 'always' || kept.state === 'sending' || !tried) return before
   if (kept.state === undefined) return { ...kept, gone: 'if_waiting' }
   return { ...kept, gone: 'always' }
 }

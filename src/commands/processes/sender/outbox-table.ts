@@ -164,6 +164,26 @@ export function insertStatement(changes: readonly OutboxChange[]): Statement | u
   }
 }
 
+/** Which of these messages have a row. */
+export async function readKnown(pool: Pool, changes: readonly OutboxChange[]): Promise<ReadonlySet<string>> {
+  const { rows } = await pool.query<{ message_id: string }>({
+    name: 'outbox_known',
+    text: `
+      select o.message_id from work.outbox o join unnest($1::uuid[], $2::text[]) as w (tenant_id, message_id) using (tenant_id, message_id)`,
+    values: [
+      binaryArray(
+        'uuid',
+        changes.map(({ tenantId }) => tenantId),
+      ),
+      binaryArray(
+        'text',
+        changes.map(({ messageId }) => messageId),
+      ),
+    ],
+  })
+  return new Set(rows.map((row) => row.message_id))
+}
+
 /** Messages on their way. Answers with those that wait for (another) try afterwards: the only ones a sender does not know of by itself. */
 export function updateStatement(changes: readonly OutboxChange[]): Statement | undefined {
   const changed = changes.filter(({ queued, gone }) => queued === undefined && gone === undefined)
@@ -227,7 +247,7 @@ export function deleteStatement(changes: readonly OutboxChange[]): Statement | u
     text: `
       delete from work.outbox o using unnest($1::uuid[], $2::text[], $3::bool[]) as g (tenant_id, message_id, only_if_waiting)
       where o.tenant_id = g.tenant_id and o.message_id = g.message_id
-        and (not g.only_if_waiting or o.state = 'unknown' or (o.state = 'queued' and o.attempt > 0))`,
+        and (not g.only_if_waiting or o.state in ('unknown', 'failed') or (o.state = 'queued' and o.attempt > 0))`,
     values: [
       binaryArray(
         'uuid',
