@@ -126,7 +126,7 @@ function routesOf(
   { storage, useCases, applied, metrics, config, starting }: HttpDeps,
   { reader, open }: { reader: ReturnType<typeof tenantQueries>; open: ReturnType<typeof createOpener> },
 ) {
-  const { store, vault, workerPool } = storage
+  const { logOf, vault, workerPool } = storage
   const shared = { ...useCases, queries: reader, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
   return [
     ...operationsRoutes({ checks: { ...checksOf(storage, applied), start: () => Promise.resolve(starting()) }, metrics: metrics.registry, version }),
@@ -135,13 +135,13 @@ function routesOf(
     ...channelRoutes(shared),
     ...configRoutes(shared),
     ...conversationRoutes({ reader, open, inbox: useCases.inbox }),
-    ...timelineRoutes({ store, open }),
+    ...timelineRoutes({ logOf, open }),
     ...sendingRoutes({ reader, inbox: useCases.inbox }),
     ...messageRoutes({ reader, open, inbox: useCases.inbox }),
     ...contactRoutes({ reader, open }),
-    ...deliveryRoutes({ reader, store, vault, replay: useCases.replay }),
+    ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
     ...projectionRoutes({ progressOf: applied.progress, reader }),
-    ...eventRoutes({ store }),
+    ...eventRoutes({ logOf }),
     ...asyncApiRoutes({ version }),
   ]
 }

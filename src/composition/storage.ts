@@ -3,10 +3,11 @@ import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
 import { createPostgresEventStore } from '../adapters/event-store/postgres/event-store.ts'
+import { createTenantLogs } from '../adapters/event-store/postgres/tenant-log.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
 import type { Config } from '../config.ts'
-import type { EventStore } from '../domain/kernel/event-store.ts'
+import type { EventStore, TenantLogs } from '../domain/kernel/event-store.ts'
 import type { Vault } from '../domain/kernel/vault.ts'
 import { masterKey } from '../keys.ts'
 import { migrate } from '../postgres/migrate.ts'
@@ -18,6 +19,8 @@ import { projections } from '../projections/index.ts'
 /** Everything that keeps something: the database, its pools by role, the log, the keys. */
 export type Storage = {
   readonly store: EventStore
+  /** The log as its tenants may see it: for everything that answers a request with events. */
+  readonly logOf: TenantLogs
   readonly vault: Vault
   /** Reads one tenant at a time, behind row level security. */
   readonly apiPool: Pool
@@ -56,10 +59,12 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     const ownerPool = pool('owner', 2, 'owner')
     await prepareReadModels(ownerPool, projections)
     const store = createPostgresEventStore({ pool: pool('recado_worker', 6, 'event store'), listenUrl: url, onBatch: metrics.onBatch })
+    const apiPool = pool('recado_api', 10, 'api')
     return {
       store,
+      logOf: createTenantLogs({ pool: apiPool, head: store.head }),
       vault: createVault({ pool: workerPool, masterKey: key }),
-      apiPool: pool('recado_api', 10, 'api'),
+      apiPool,
       workerPool,
       ownerPool,
       async close() {

@@ -1,7 +1,7 @@
-import { DatabaseError, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
+import { DatabaseError, type CustomTypesConfig, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
 
 /** A statement with a name is prepared once per connection: for the hot ones with a fixed text. */
-export type Statement = { readonly text: string; readonly values?: readonly unknown[]; readonly name?: string }
+export type Statement = { readonly text: string; readonly values?: readonly unknown[]; readonly name?: string; readonly types?: CustomTypesConfig }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 

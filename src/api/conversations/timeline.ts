@@ -3,7 +3,7 @@ import { conversation as aggregate } from '../../domain/conversation/conversatio
 import type { ConversationEvent } from '../../domain/conversation/events.ts'
 import { fromStored } from '../../domain/kernel/codec.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
-import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { TenantLog, TenantLogs } from '../../domain/kernel/event-store.ts'
 import { isSecret } from '../../domain/kernel/secret.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import { event, renderEvent } from '../events/render.ts'
@@ -23,7 +23,7 @@ const entry = event
 const lastVersion = 2_000_000_000
 
 /** Everything that ever happened in a conversation, oldest first: its stream, readable. */
-export function timelineRoutes({ store, open }: { store: EventStore; open: Opener }): readonly Route[] {
+export function timelineRoutes({ logOf, open }: { logOf: TenantLogs; open: Opener }): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -37,10 +37,11 @@ export function timelineRoutes({ store, open }: { store: EventStore; open: Opene
       async handle({ tenantId, params: { id }, query: { limit, cursor }, principal }) {
         const from = cursor === undefined ? 0 : Number(cursor)
         if (!Number.isSafeInteger(from) || from < 0 || from > lastVersion) throw badCursor()
-        const events = await Array.fromAsync(store.readStream(streamRef(aggregate.category, tenantId, id), { after: from, upTo: from + limit + 1 }))
+        const log = logOf(tenantId)
+        const events = await Array.fromAsync(log.readStream(streamRef(aggregate.category, tenantId, id), { after: from, upTo: from + limit + 1 }))
         if (events.length === 0 && from === 0) throw problem('not_found')
         const page = events.slice(0, limit)
-        const contactId = await contactOf(store, tenantId, id, events[0])
+        const contactId = await contactOf(log, tenantId, id, events[0])
         const reveal = covers(principal.scopes, 'messages:read') ? { open, contactId } : undefined
         const data = await Promise.all(page.map((recorded) => renderEntry(recorded, reveal)))
         return ok({ data, next_cursor: events.length > limit ? String(page.at(-1)?.version) : null })
@@ -64,8 +65,8 @@ async function renderEntry(recorded: RecordedEvent, reveal: { open: Opener; cont
 }
 
 /** Whose key seals the secrets: the first event of the stream says it. */
-async function contactOf(store: EventStore, tenantId: string, id: string, first: RecordedEvent | undefined): Promise<string> {
+async function contactOf(log: TenantLog, tenantId: string, id: string, first: RecordedEvent | undefined): Promise<string> {
   if (first?.version === 1) return String(first.data['contactId'])
-  for await (const started of store.readStream(streamRef(aggregate.category, tenantId, id), { upTo: 1 })) return String(started.data['contactId'])
+  for await (const started of log.readStream(streamRef(aggregate.category, tenantId, id), { upTo: 1 })) return String(started.data['contactId'])
   throw new Error('a conversation begins with its contact')
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { openDelivery } from '../../commands/deliveries/open-delivery.ts'
 import type { ReplayDelivery } from '../../commands/deliveries/replay-delivery.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
-import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { TenantLogs } from '../../domain/kernel/event-store.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'
 import { BadCursor } from '../../projections/engine/page.ts'
@@ -43,8 +43,8 @@ const whole = delivery
 const params = z.object({ id: z.string().min(1).max(100) })
 
 /** Raw inbound deliveries: what came, what became of it, and doing it again. */
-export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore; vault: Vault; replay: ReplayDelivery }): readonly Route[] {
-  const { reader, store, vault, replay } = deps
+export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs; vault: Vault; replay: ReplayDelivery }): readonly Route[] {
+  const { reader, logOf, vault, replay } = deps
   return [
     route({
       method: 'get',
@@ -71,7 +71,7 @@ export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore;
       async handle({ tenantId, params: { id } }) {
         const row = await getDelivery(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')
-        const received = await firstEvent(store, tenantId, id)
+        const received = await firstEvent(logOf, tenantId, id)
         const opened = received === undefined ? { unreadable: 'it is not in the log' } : await openDelivery(vault, received)
         const body = 'raw' in opened ? { raw: Buffer.from(opened.raw).toString('utf8') } : { raw: null, raw_missing: opened.unreadable }
         return ok({ ...render(row), ...body }, { version: row.version })
@@ -154,8 +154,8 @@ export function deliveryRoutes(deps: { reader: TenantQueries; store: EventStore;
   ]
 }
 
-async function firstEvent(store: EventStore, tenantId: string, id: string): Promise<RecordedEvent | undefined> {
-  for await (const event of store.readStream(streamRef('delivery', tenantId, id), { upTo: 1, attachments: true })) return event
+async function firstEvent(logOf: TenantLogs, tenantId: string, id: string): Promise<RecordedEvent | undefined> {
+  for await (const event of logOf(tenantId).readStream(streamRef('delivery', tenantId, id), { upTo: 1, attachments: true })) return event
   return undefined
 }
 

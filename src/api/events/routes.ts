@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
-import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { TenantLog, TenantLogs } from '../../domain/kernel/event-store.ts'
 import { parsePosition, start, type Position } from '../../domain/kernel/position.ts'
 import { categories, streamRef, type StreamRef } from '../../domain/kernel/stream.ts'
 import { ok } from '../http/call.ts'
@@ -39,7 +39,7 @@ type Query = z.output<typeof query>
 type Found = { readonly events: readonly RecordedEvent[]; readonly next: Position | null }
 
 /** The log of the tenant that asks, oldest first. */
-export function eventRoutes({ store }: { store: EventStore }): readonly Route[] {
+export function eventRoutes({ logOf }: { logOf: TenantLogs }): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -53,7 +53,8 @@ export function eventRoutes({ store }: { store: EventStore }): readonly Route[] 
       responses: { 200: { description: 'A page of the log', schema: pageOf(event) } },
       async handle({ tenantId, query }) {
         if (query.reveal === true) throw notSupported('reveal', 'personal fields of the log stay sealed')
-        const { events, next } = await (query.stream === undefined ? inLog(store, tenantId, query) : inStream(store, tenantId, query))
+        const log = logOf(tenantId)
+        const { events, next } = await (query.stream === undefined ? inLog(log, tenantId, query) : inStream(log, tenantId, query))
         return ok({ data: events.map(renderEvent), next_cursor: next })
       },
     }),
@@ -65,13 +66,13 @@ const wanted =
   (event: RecordedEvent): boolean =>
     (type === undefined || type.includes(event.type)) && (correlation === undefined || event.meta.correlationId === correlation)
 
-async function inLog(store: EventStore, tenantId: string, query: Query): Promise<Found> {
+async function inLog(log: TenantLog, tenantId: string, query: Query): Promise<Found> {
   const filter = { tenantId, ...(query.type === undefined ? {} : { types: query.type }) }
   const matches = wanted(query)
   const events: RecordedEvent[] = []
   let after = query.cursor ?? query.after ?? start
   for (let seen = 0; seen < lookedAt;) {
-    const page = await store.readAll({ after, filter, limit: query.correlation_id === undefined ? query.limit : 1_000 })
+    const page = await log.readAll({ after, filter, limit: query.correlation_id === undefined ? query.limit : 1_000 })
     for (const event of page.events) {
       if (!matches(event)) continue
       events.push(event)
@@ -84,11 +85,11 @@ async function inLog(store: EventStore, tenantId: string, query: Query): Promise
   return { events, next: after }
 }
 
-async function inStream(store: EventStore, tenantId: string, query: Query): Promise<Found> {
+async function inStream(log: TenantLog, tenantId: string, query: Query): Promise<Found> {
   const after = query.cursor ?? query.after ?? start
   const matches = wanted(query)
   const events: RecordedEvent[] = []
-  for await (const event of store.readStream(refOf(tenantId, query.stream ?? ''))) {
+  for await (const event of log.readStream(refOf(tenantId, query.stream ?? ''))) {
     if (event.position <= after || !matches(event)) continue
     events.push(event)
     if (events.length === query.limit) return { events, next: event.position }

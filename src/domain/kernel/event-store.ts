@@ -56,6 +56,10 @@ export type EventStore = {
   close: () => Promise<void>
 }
 
+/** What one tenant may read of the log, behind a wall of the database: nothing of another one, whatever is asked for. */
+export type TenantLog = Pick<EventStore, 'readStream' | 'readAll'>
+export type TenantLogs = (tenantId: string) => TenantLog
+
 /** The store cannot take it now: 503 with Retry-After at the edge. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'

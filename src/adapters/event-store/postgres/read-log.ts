@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { CustomTypesConfig, Pool } from 'pg'
 import type { EventMeta, RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import { StoreUnavailable, type LogFilter } from '../../../domain/kernel/event-store.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
@@ -15,6 +15,16 @@ export class LogHole extends Error {
 }
 
 type Row = readonly (string | null)[]
+
+/** Who is asked: connections as `recado_worker`, which see the log of everybody, or one tenant's wall (`tenant-log.ts`). */
+export type Ask = (statement: {
+  text: string
+  values: unknown[]
+  rowMode: 'array'
+  types: CustomTypesConfig
+  name?: string
+}) => Promise<readonly unknown[]>
+type Source = Pool | Ask
 
 const rawText = { getTypeParser: () => (text: string | Buffer) => text }
 /** A page ends with the event that reaches this: a thousand deliveries of 3 MB each would otherwise be one answer, and no process survives that. */
@@ -52,18 +62,18 @@ const sumColumn = 11
 /** How far one statement looks for events of a filter: rare ones must not turn it into a scan of the whole log. A tenant's have an index. */
 const windowOf = ({ tenantId }: LogFilter): number => (tenantId === undefined ? 50_000 : 1_000_000)
 
+/** `tip`: how long the log is known to be, for who sees only a part of it. */
+type PageRead = { readonly after: number; readonly filter: LogFilter; readonly limit: number; readonly attachments: boolean; readonly tip?: number }
+
 /** The next events of the log. With a filter, at most one window of it is looked at: no events does not mean the tip, `through` says how far it came. */
-export async function readPage(
-  pool: Pool,
-  { after, filter, limit, attachments }: { after: number; filter: LogFilter; limit: number; attachments: boolean },
-): Promise<Page> {
+export async function readPage(source: Source, { after, filter, limit, attachments, tip }: PageRead): Promise<Page> {
   return filter.types === undefined && filter.tenantId === undefined
-    ? readEverything(pool, after, limit, attachments)
-    : readFiltered(pool, { after, filter, limit, attachments })
+    ? readEverything(source, after, limit, attachments)
+    : readFiltered(source, { after, filter, limit, attachments, tip: tip ?? 0 })
 }
 
-async function readEverything(pool: Pool, after: number, limit: number, attachments: boolean): Promise<Page> {
-  const rows = await query(pool, statement(attachments, { where: 'e.position > $1', by: 'position', limit: '$2' }), [after, limit])
+async function readEverything(source: Source, after: number, limit: number, attachments: boolean): Promise<Page> {
+  const rows = await query(source, statement(attachments, { where: 'e.position > $1', by: 'position', limit: '$2' }), [after, limit])
   const last = rows.at(-1)?.[0]
   const through = last === undefined || last === null ? after : Number(last)
   // Positions have no gaps and nothing commits behind what is visible: n rows end n positions on, or something was lost.
@@ -72,10 +82,7 @@ async function readEverything(pool: Pool, after: number, limit: number, attachme
   return pageOf(rows, through)
 }
 
-async function readFiltered(
-  pool: Pool,
-  { after, filter, limit, attachments }: { after: number; filter: LogFilter; limit: number; attachments: boolean },
-): Promise<Page> {
+async function readFiltered(source: Source, { after, filter, limit, attachments, tip: known }: Required<PageRead>): Promise<Page> {
   const end = after + windowOf(filter)
   const values: unknown[] = [after, limit, end]
   const conditions: string[] = []
@@ -85,12 +92,12 @@ async function readFiltered(
   const page = statement(attachments, { where, by: 'position', limit: '$2' })
   // The tip comes from the same snapshot: what is not among the rows was not there when the window was looked at.
   const rows = await query(
-    pool,
+    source,
     `select f.*, tip.position from (select coalesce(max(position), 0) as position from es.events) tip
      left join lateral (${page}) f on true order by f.position`,
     values,
   )
-  const tip = Number(rows[0]?.at(-1) ?? 0)
+  const tip = Math.max(known, Number(rows[0]?.at(-1) ?? 0))
   const found = rows.filter((row) => row[0] !== null).map((row) => row.slice(0, -1))
   const last = found.at(-1)
   return pageOf(found, found.length === limit || isCut(last) ? Number(last?.[0]) : Math.max(after, Math.min(tip, end)))
@@ -101,7 +108,7 @@ const latestVersion = 2_147_483_647
 
 /** A stream's events, page by page. */
 export async function* readStreamPages(
-  pool: Pool,
+  source: Source,
   stream: StreamRef,
   { after = 0, upTo = latestVersion, asOf, attachments = false }: { after?: number; upTo?: number; asOf?: Date; attachments?: boolean },
 ): AsyncGenerator<readonly RecordedEvent[]> {
@@ -110,7 +117,7 @@ export async function* readStreamPages(
   const name = `es.stream ${attachments ? 'with' : 'without'}`
   for (let version = after; version < upTo;) {
     const values = [stream.tenantId, streamIdOf(stream), version, Math.min(upTo, latestVersion), asOf?.toISOString() ?? 'infinity']
-    const rows = await query(pool, text, values, name)
+    const rows = await query(source, text, values, name)
     const { events } = pageOf(rows, 0)
     if (events.length > 0) yield events
     if (events.length < streamPage && !isCut(rows.at(-1))) return
@@ -118,16 +125,16 @@ export async function* readStreamPages(
   }
 }
 
-export async function readHead(pool: Pool): Promise<{ position: number; recordedAt: Date | undefined }> {
+export async function readHead(source: Source): Promise<{ position: number; recordedAt: Date | undefined }> {
   const text = "select position, round(date_part('epoch', recorded_at) * 1000) from es.events order by position desc limit 1"
-  const [row] = await query(pool, text, [], 'es.head')
+  const [row] = await query(source, text, [], 'es.head')
   return row === undefined ? { position: 0, recordedAt: undefined } : { position: Number(row[0]), recordedAt: new Date(Number(row[1])) }
 }
 
-async function query(pool: Pool, text: string, values: readonly unknown[], name?: string): Promise<readonly Row[]> {
+async function query(source: Source, text: string, values: readonly unknown[], name?: string): Promise<readonly Row[]> {
   try {
-    const { rows } = await pool.query({ text, values: [...values], rowMode: 'array', types: rawText, ...(name === undefined ? {} : { name }) })
-    return rows as Row[]
+    const asked = { text, values: [...values], rowMode: 'array' as const, types: rawText, ...(name === undefined ? {} : { name }) }
+    return (typeof source === 'function' ? await source(asked) : (await source.query(asked)).rows) as Row[]
   } catch (error) {
     if (failureOf(error) === 'refused') throw error
     throw new StoreUnavailable('connection', 'the event store cannot be reached', 2, { cause: error })
