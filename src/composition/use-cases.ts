@@ -1,3 +1,4 @@
+import { createRaiseAlert, createResolveAlert, createSettleAlert } from '../commands/alerts/alerts.ts'
 import { createAddChannel } from '../commands/channels/add-channel.ts'
 import { createChangeChannel, createDisconnectChannel } from '../commands/channels/change-channel.ts'
 import { createConnectChannel, createTestChannel } from '../commands/channels/check-channel.ts'
@@ -14,6 +15,7 @@ import type { CloudApi } from '../commands/ports/cloud-api.ts'
 import { createApplyItems } from '../commands/processes/intake/apply-items.ts'
 import { createHandleDeliveries } from '../commands/processes/intake/handle-deliveries.ts'
 import { createIntakeMemory } from '../commands/processes/intake/memory.ts'
+import { createHearNews } from '../commands/processes/intake/news/hear-news.ts'
 import { createIssueApiKey, createRevokeApiKey } from '../commands/tenants/api-keys.ts'
 import { createTenantCreation } from '../commands/tenants/create-tenant.ts'
 import { createGovernTenant } from '../commands/tenants/govern-tenant.ts'
@@ -43,6 +45,8 @@ export function createUseCases({
   const directory: Directory = createDirectory({ store, vault, clock, onFailed })
   const meetContact = createMeetContact({ commands, vault })
   const memory = createIntakeMemory(workerPool)
+  const raiseAlert = createRaiseAlert({ commands })
+  const settleAlert = createSettleAlert({ commands })
   const handOver = createHandOver({ store, vault, routes: directory, clock })
   const handle = createHandleDeliveries({
     store,
@@ -54,7 +58,7 @@ export function createUseCases({
       meetContact,
       routes: directory,
       memory,
-      handlers: { contact: () => Promise.resolve(), news: () => Promise.resolve() },
+      handlers: { contact: () => Promise.resolve(), news: createHearNews({ commands, vault, directory, raiseAlert, settleAlert }) },
     }),
   })
   const channels = { commands, cloudApi, directory, vault, clock }
@@ -65,6 +69,9 @@ export function createUseCases({
     memory,
     handle,
     handOver,
+    raiseAlert,
+    settleAlert,
+    resolveAlert: createResolveAlert({ commands }),
     inbox: createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }) }),
     receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
     replay: createReplayDelivery({

@@ -34,6 +34,15 @@ describe('routing a delivery', () => {
     const parts = routeDelivery(delivery({ id: 'shared', changes: [{ field: 'account_update', value: { event: 'X' } }] }), routes)
     expect(parts.map(({ tenantId }) => tenantId)).toEqual(['ana', 'bea'])
   })
+  it('finds the account of news whose entry is the business', () => {
+    const news = { field: 'account_update', value: { event: 'PARTNER_REMOVED', waba_info: { waba_id: 'shared', owner_business_id: 'b' } } }
+    expect(routeDelivery(delivery({ id: 'business', changes: [news] }), routes).map(({ tenantId }) => tenantId)).toEqual(['ana', 'bea'])
+    expect(addressesOf(delivery({ id: 'business', changes: [news] }))).toEqual({ phoneNumberIds: [], wabaIds: ['shared'] })
+  })
+  it('shows a hand-over, which names a customer, only to the one whose number it is', () => {
+    const handOver = { field: 'messaging_handovers', value: { sender: { phone_number: '1555' }, recipient: { phone_number_id: '2' } } }
+    expect(routeDelivery(delivery({ id: 'shared', changes: [handOver] }), routes)).toEqual([{ tenantId: 'bea', value: undefined }])
+  })
   it.each([[null], [42], ['text'], [[]], [{}], [{ entry: 7 }], [delivery(null, 3, { changes: 'no' }, { id: 'w', changes: [null, 5] })]])(
     'takes %j for the platform to keep',
     (odd) => {

@@ -1,4 +1,5 @@
 import { platformTenant } from '../../domain/kernel/stream.ts'
+import { fieldIn, idIn, numberIn, wabaIn } from './whose.ts'
 
 /** Who answers for a number or a business account. Kept in memory by the directory. */
 export type Routes = {
@@ -51,10 +52,9 @@ type Change = { readonly entry: object; readonly change: unknown; readonly phone
 function changesOf(delivery: unknown): readonly Change[] {
   return arrayIn(delivery, 'entry').flatMap((entry) => {
     if (typeof entry !== 'object' || entry === null) return []
-    const wabaId = idIn(entry, 'id')
     return arrayIn(entry, 'changes').map((change) => {
-      const metadata = fieldIn(fieldIn(change, 'value'), 'metadata')
-      return { entry, change, phoneNumberId: idIn(metadata, 'phone_number_id'), wabaId }
+      const value = fieldIn(change, 'value')
+      return { entry, change, phoneNumberId: numberIn(value), wabaId: wabaIn(value) ?? idIn(entry, 'id') }
     })
   })
 }
@@ -83,17 +83,7 @@ function pick(delivery: unknown, changes: readonly Change[]): unknown {
   return { ...(delivery as object), entry: [...entries].map(([entry, own]) => ({ ...entry, changes: own })) }
 }
 
-const fieldIn = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
-
 const arrayIn = (value: unknown, name: string): readonly unknown[] => {
   const field = fieldIn(value, name)
   return Array.isArray(field) ? field : []
-}
-
-/** Becomes part of a key: what does not look like an id of Meta is nobody's. */
-const idIn = (value: unknown, name: string): string | undefined => {
-  const field = fieldIn(value, name)
-  const text = typeof field === 'string' || typeof field === 'number' ? String(field) : ''
-  return /^[\w.-]{1,64}$/.test(text) ? text : undefined
 }

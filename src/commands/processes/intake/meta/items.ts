@@ -65,6 +65,8 @@ export type NewsItem = {
   readonly phoneNumberId: string | undefined
   readonly value: unknown
   readonly at: string
+  /** `at` is Meta's; else it is when we got it, which a repeat does not repeat. */
+  readonly dated?: boolean
 }
 
 export type UnreadableItem = { readonly kind: 'unreadable'; readonly path: string; readonly error: string }

@@ -7,6 +7,7 @@ import { cardsOf, type Cards } from './people.ts'
 import { metaChange, metaDelivery, metaEntry, type MetaValue } from './schema.ts'
 import { translateStatuses } from './statuses.ts'
 import { timeOf } from './time.ts'
+import { numberIn, wabaIn } from '../../../deliveries/whose.ts'
 import { unreadable } from './unreadable.ts'
 
 /** One `changes[]` element on its way to items. */
@@ -64,10 +65,11 @@ const newsOf = (change: Change): NewsItem => ({
   kind: 'news',
   path: change.path,
   field: change.field,
-  wabaId: change.wabaId,
-  phoneNumberId: change.value.metadata?.phone_number_id,
+  wabaId: wabaIn(change.value) ?? change.wabaId,
+  phoneNumberId: numberIn(change.value),
   value: withoutPeople(change),
   at: change.at,
+  dated: change.at !== change.receivedAt.toISOString(),
 })
 
 function parsed<T, R>(schema: z.ZodType<T>, value: unknown, then: (value: T) => R, otherwise: R): R {
