@@ -1,8 +1,13 @@
 import { z } from 'zod'
 
-/** Meta's states of a template, and `SUBMITTING` until Meta has answered the first time. Others that Meta may invent are kept as they come. */
+/**
+ * Meta's states of a template, and three of ours: `SUBMITTING` until Meta has answered the first time, `FAILED` when Meta did not take it at all, and
+ * `UNKNOWN` when Meta named it without saying how it is. Others that Meta may invent are kept as they come.
+ */
 export const templateStatuses = [
   'SUBMITTING',
+  'FAILED',
+  'UNKNOWN',
   'APPROVED',
   'PENDING',
   'REJECTED',
@@ -24,10 +29,30 @@ const definition = z.object({
 })
 export type TemplateDefinition = z.infer<typeof definition>
 
-/** A message template of a business account, one stream per (account, name, language). `providerId` is text: it does not fit a double. */
+/**
+ * A message template of a business account, one stream per (account, name, language). `providerId` is text: it does not fit a double.
+ * `at` is when Meta said it, or when it was asked: what is told late must not overwrite what is known to be newer.
+ */
 export const templateEvent = z.discriminatedUnion('type', [
   /** Somebody here asks Meta for it. */
-  z.object({ type: z.literal('TemplateSubmitted'), wabaId: z.string(), name: z.string(), language: z.string(), definition }),
+  z.object({
+    type: z.literal('TemplateSubmitted'),
+    wabaId: z.string(),
+    name: z.string(),
+    language: z.string(),
+    definition,
+    at: z.iso.datetime(),
+  }),
+  /** Meta told of one that we do not have (made elsewhere, or made anew under another id). What it says has to be fetched. */
+  z.object({
+    type: z.literal('TemplateHeardOf'),
+    wabaId: z.string(),
+    name: z.string(),
+    language: z.string(),
+    providerId: z.string().optional(),
+    category: z.string().optional(),
+    at: z.iso.datetime(),
+  }),
   /** What Meta's list shows, where it differs from what was known. */
   z.object({
     type: z.literal('TemplateSynced'),
@@ -39,6 +64,7 @@ export const templateEvent = z.discriminatedUnion('type', [
     definition,
     quality: z.string().optional(),
     rejectedReason: z.string().optional(),
+    at: z.iso.datetime(),
   }),
   z.object({
     type: z.literal('TemplateStatusChanged'),
@@ -49,10 +75,11 @@ export const templateEvent = z.discriminatedUnion('type', [
     at: z.iso.datetime(),
   }),
   z.object({ type: z.literal('TemplateSubmissionFailed'), error: z.object({ code: z.string(), title: z.string(), detail: z.string().optional() }) }),
-  z.object({ type: z.literal('TemplateEdited'), definition }),
+  /** Meta took a new wording; `status` is what it is in from then on, usually PENDING. */
+  z.object({ type: z.literal('TemplateEdited'), definition, status: z.string(), at: z.iso.datetime() }),
   z.object({ type: z.literal('TemplateQualityChanged'), quality: z.string(), at: z.iso.datetime() }),
-  /** `upcoming`: Meta announced it for `from`; without `from` it has happened. */
+  /** With `from`: Meta announced it for then; without it has happened. */
   z.object({ type: z.literal('TemplateCategoryChanged'), category: z.string(), from: z.iso.datetime().optional(), at: z.iso.datetime() }),
-  z.object({ type: z.literal('TemplateDeleted') }),
+  z.object({ type: z.literal('TemplateDeleted'), at: z.iso.datetime() }),
 ])
 export type TemplateEvent = z.infer<typeof templateEvent>
