@@ -1,3 +1,4 @@
+import type { JobHelpers } from 'graphile-worker'
 import type { ClientBase, Pool } from 'pg'
 import type { Logger as LogLines } from 'pino'
 import { inTransaction } from './transaction.ts'
@@ -68,8 +69,11 @@ export async function hurryJobs(client: ClientBase | Pool, keyPrefix: string): P
   return rowCount ?? 0
 }
 
-/** What became of one try. Throwing means: again, after a pause that grows to hours. */
-export type Task = (payload: unknown, signal: AbortSignal) => Promise<void>
+/** `attempt` counts from 1. */
+export type Try = { readonly attempt: number; readonly signal: AbortSignal }
+
+/** Throwing means: again, after a pause that grows to hours. */
+export type Task = (payload: unknown, one: Try) => Promise<void>
 
 export type JobRunner = {
   readonly pool: Pool
@@ -100,7 +104,12 @@ export async function runJobs({ pool, tasks, concurrency, log, pollMs = 2_000 }:
     pollInterval: pollMs,
     // Their messages name the job and its error; payloads are ours and hold nothing personal.
     logger: new Logger(() => (level, message) => log.debug({ level }, message)),
-    taskList: Object.fromEntries(Object.entries(tasks).map(([name, task]) => [name, async (payload: unknown) => task(payload, signal)])),
+    taskList: Object.fromEntries(
+      Object.entries(tasks).map(([name, task]) => [
+        name,
+        async (payload: unknown, { job }: JobHelpers) => task(payload, { attempt: job.attempts, signal }),
+      ]),
+    ),
   })
   const stop = (): void => void runner.stop().catch(() => undefined)
   if (signal.aborted) stop()

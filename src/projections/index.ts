@@ -4,8 +4,10 @@ import { contacts } from './contacts/projection.ts'
 import { conversations } from './conversations/projection.ts'
 import { deliveries } from './deliveries/projection.ts'
 import type { Projection } from './engine/projection.ts'
+import { media } from './media/projection.ts'
+import { messageChanges } from './messageChanges/projection.ts'
 import { messages } from './messages/projection.ts'
 import { tenants } from './tenants/projection.ts'
 
 /** Every read model there is. */
-export const projections: readonly Projection[] = [tenants, apiKeys, channels, contacts, conversations, messages, deliveries]
+export const projections: readonly Projection[] = [tenants, apiKeys, channels, contacts, conversations, messages, messageChanges, media, deliveries]
