@@ -33,9 +33,7 @@ export type ResolveAlert = (
   wish: { alertId: string; reason?: string | undefined; ifVersion: number | undefined },
   context: CommandContext,
 ) => Promise<
-  | { readonly position: Position; readonly version: number }
-  | { readonly refused: 'not_found' }
-  | { readonly stale: { readonly version: number } }
+  { readonly position: Position; readonly version: number } | { readonly refused: 'not_found' } | { readonly stale: { readonly version: number } }
 >
 
 /** A person says that it is dealt with. Raised anew later, it opens again. */
@@ -45,6 +43,12 @@ export function createResolveAlert({ commands }: { commands: Commands }): Resolv
     // The provider's clock may be ahead of ours: who resolves what he sees open resolves it.
     const now = context.at.toISOString()
     const at = state.raisedAt !== undefined && state.raisedAt >= now ? new Date(Date.parse(state.raisedAt) + 1).toISOString() : now
-    return commands.execute(alert, id, { type: 'resolve', reason, at }, { ...context, commandId: derivedId('resolve', context.commandId, id) }, { ifVersion })
+    return commands.execute(
+      alert,
+      id,
+      { type: 'resolve', reason, at },
+      { ...context, commandId: derivedId('resolve', context.commandId, id) },
+      { ifVersion },
+    )
   }
 }

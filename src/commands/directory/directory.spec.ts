@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { glassVault } from '../../../tests/support/glass-vault.ts'
 import { createMemoryEventStore } from '../../adapters/event-store/memory/event-store.ts'
 import { channel, type ChannelCommand } from '../../domain/channel/channel.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
@@ -12,21 +13,6 @@ import { createDirectory } from './directory.ts'
 const tenantOf = (name: string): string => derivedId('tenant', name)
 const ana = tenantOf('ana')
 const bea = tenantOf('bea')
-
-/** Sealing that can be read in a failing test: `open` proves that the context is the one it was sealed under. */
-const glassVault: Vault = {
-  has: () => true,
-  ensure: () => Promise.resolve(),
-  seal: (context, text) => JSON.stringify([context, text]),
-  open(context, sealed) {
-    const [under, text] = JSON.parse(sealed) as [typeof context, string]
-    if (JSON.stringify(under) !== JSON.stringify(context)) throw new Error('sealed under another context')
-    return Promise.resolve({ text })
-  },
-  sealBytes: (_, bytes) => bytes,
-  openBytes: (_, bytes) => Promise.resolve({ bytes }),
-  blindIndex: (tenantId, kind, value) => derivedId(tenantId, kind, value).replaceAll('-', ''),
-}
 
 function town(vault: Vault = glassVault) {
   const store = createMemoryEventStore()

@@ -25,11 +25,7 @@ export const alertCodes = {
   number_quality: ['warning', 'Meta flagged a number because its quality is low.', 'Meta takes the flag back.'],
   messaging_limit_lowered: ['warning', 'The account may write to fewer people a day than before.', 'Meta raises the limit again.'],
   number_name_rejected: ['warning', 'Meta rejected the display name asked for.', 'Meta approves a display name.'],
-  two_step_pin: [
-    'warning',
-    'The two-step PIN of a number was changed, or somebody asked to reset it.',
-    'A person says that it was as it should be.',
-  ],
+  two_step_pin: ['warning', 'The two-step PIN of a number was changed, or somebody asked to reset it.', 'A person says that it was as it should be.'],
 
   // Accounts
   account_restricted: ['critical', 'Meta restricts what the account may do.', 'Meta reinstates the account, or a person closes it.'],

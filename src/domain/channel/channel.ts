@@ -48,7 +48,11 @@ function add(command: AddChannel, channel: Channel): Decision<ChannelEvent, Chan
 }
 
 function connect({ verified, facts }: Connection, channel: Channel): { readonly events: readonly ChannelEvent[] } {
-  const same = channel.status === 'connected' && channel.error === undefined && channel.verified === verified && equal(channel.facts, { ...channel.facts, ...facts })
+  const same =
+    channel.status === 'connected' &&
+    channel.error === undefined &&
+    channel.verified === verified &&
+    equal(channel.facts, { ...channel.facts, ...facts })
   return same ? nothing : happened({ type: 'ChannelConnected', verified, facts })
 }
 

@@ -95,7 +95,12 @@ export function createHearNews({
     await commands.execute(channel, channelId, { type: 'tell', facts, reason: field, at }, step(context, `tell ${channelId}`))
   }
 
-  async function warn({ raise = [], settle = [] }: Meaning, { wabaId }: NewsItem, channelId: string | undefined, context: CommandContext): Promise<void> {
+  async function warn(
+    { raise = [], settle = [] }: Meaning,
+    { wabaId }: NewsItem,
+    channelId: string | undefined,
+    context: CommandContext,
+  ): Promise<void> {
     const entity = channelId === undefined ? { type: 'account', id: wabaId } : { type: 'channel', id: channelId }
     const keyOf = (code: string, which: string | undefined): string => [code, entity.id, ...(which === undefined ? [] : [which])].join(':')
     for (const { which, ...trouble } of raise) await raiseAlert({ ...trouble, key: keyOf(trouble.code, which), entity, again: true }, context)

@@ -170,7 +170,9 @@ function accountReview(value: unknown): Meaning {
   const decision = textIn(value, 'decision')
   if (decision === 'APPROVED') return { settle: [{ code: 'account_review_rejected' }] }
   if (decision !== 'REJECTED') return silent
-  return { raise: [{ code: 'account_review_rejected', severity: 'critical', title: 'Meta rejected the account in its review', detail: accountQuality }] }
+  return {
+    raise: [{ code: 'account_review_rejected', severity: 'critical', title: 'Meta rejected the account in its review', detail: accountQuality }],
+  }
 }
 
 const pinNews: Readonly<Record<string, string>> = {
@@ -201,7 +203,9 @@ function flows(value: unknown): Meaning {
   const which = `${flow} ${event}`
   if (textIn(value, 'alert_state') === 'DEACTIVATED') return { settle: [{ code: 'flow_health', which }] }
   if (textIn(value, 'alert_state') !== 'ACTIVATED') return silent
-  return { raise: [{ code: 'flow_health', severity: 'warning', title: `Flow ${flow}: ${wordsOf(event)} is too high or too low`, detail: message, which }] }
+  return {
+    raise: [{ code: 'flow_health', severity: 'warning', title: `Flow ${flow}: ${wordsOf(event)} is too high or too low`, detail: message, which }],
+  }
 }
 
 function payments(value: unknown): Meaning {
@@ -210,7 +214,9 @@ function payments(value: unknown): Meaning {
   if (status === undefined) return silent
   if (status.toLowerCase() === 'active') return { settle: [{ code: 'payment_configuration', which }] }
   const title = `The payment configuration ${which ?? ''} is not active`.replaceAll(/ +/g, ' ')
-  return { raise: [{ code: 'payment_configuration', severity: 'warning', title, detail: `Meta says: ${status}. Finish it in WhatsApp Manager.`, which }] }
+  return {
+    raise: [{ code: 'payment_configuration', severity: 'warning', title, detail: `Meta says: ${status}. Finish it in WhatsApp Manager.`, which }],
+  }
 }
 
 function username(value: unknown): Meaning {
