@@ -16,6 +16,7 @@ import { createApp } from '../api/http/app.ts'
 import { createAuthenticate } from '../api/http/authenticate.ts'
 import { createKeptAnswers } from '../api/http/kept-answers.ts'
 import { createOpener } from '../api/messages/opening.ts'
+import { attentionRoutes } from '../api/messages/attention.ts'
 import { messageRoutes } from '../api/messages/routes.ts'
 import { sendingRoutes } from '../api/messages/sending.ts'
 import { operationsRoutes } from '../api/operations/routes.ts'
@@ -26,6 +27,7 @@ import { tenantRoutes } from '../api/tenants/routes.ts'
 import { webhookFront, type WebhookApp } from '../api/webhooks/front.ts'
 import { signingKeys } from '../api/webhooks/signature.ts'
 import { verifyTokenOf } from '../commands/directory/hook.ts'
+import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
 import type { Config } from '../config.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
 import { tenantQueries } from '../postgres/queries.ts'
@@ -42,6 +44,7 @@ export type HttpDeps = {
   readonly storage: Storage
   readonly useCases: UseCases
   readonly applied: AppliedPositions
+  readonly intake: IntakeWatch
   readonly metrics: Metrics
   readonly operatorKey: string
   readonly appSecrets: readonly string[]
@@ -123,13 +126,17 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
 }
 
 function routesOf(
-  { storage, useCases, applied, metrics, config, starting }: HttpDeps,
+  { storage, useCases, applied, intake, metrics, config, starting }: HttpDeps,
   { reader, open }: { reader: ReturnType<typeof tenantQueries>; open: ReturnType<typeof createOpener> },
 ) {
   const { logOf, vault, workerPool } = storage
   const shared = { ...useCases, queries: reader, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
   return [
-    ...operationsRoutes({ checks: { ...checksOf(storage, applied), start: () => Promise.resolve(starting()) }, metrics: metrics.registry, version }),
+    ...operationsRoutes({
+      checks: { ...checksOf(storage, applied, intake), start: () => Promise.resolve(starting()) },
+      metrics: metrics.registry,
+      version,
+    }),
     ...tenantRoutes({ ...shared, acrossTenants: operatorQueries(workerPool) }),
     ...keyRoutes(shared),
     ...channelRoutes(shared),
@@ -138,15 +145,16 @@ function routesOf(
     ...timelineRoutes({ logOf, open }),
     ...sendingRoutes({ reader, inbox: useCases.inbox }),
     ...messageRoutes({ reader, open, inbox: useCases.inbox }),
+    ...attentionRoutes({ reader, open, inbox: useCases.inbox }),
     ...contactRoutes({ reader, open }),
     ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
-    ...projectionRoutes({ progressOf: applied.progress, reader }),
+    ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),
     ...eventRoutes({ logOf }),
     ...asyncApiRoutes({ version }),
   ]
 }
 
-const checksOf = ({ apiPool, store }: Storage, applied: AppliedPositions) => ({
+const checksOf = ({ apiPool, store }: Storage, applied: AppliedPositions, intake: IntakeWatch) => ({
   database: async () => {
     await apiPool.query('select 1')
     return undefined
@@ -156,6 +164,7 @@ const checksOf = ({ apiPool, store }: Storage, applied: AppliedPositions) => ({
     return undefined
   },
   projections: async () => ((await applied.caughtUp()) ? undefined : 'catching up'),
+  intake: intake.startedUp,
 })
 
 /** The default app of the installation, and tenants' own ones behind their hooks. */

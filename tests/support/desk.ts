@@ -21,6 +21,7 @@ import { createApp } from '../../src/api/http/app.ts'
 import { createKeptAnswers } from '../../src/api/http/kept-answers.ts'
 import type { Principal } from '../../src/api/http/principal.ts'
 import { createOpener } from '../../src/api/messages/opening.ts'
+import { attentionRoutes } from '../../src/api/messages/attention.ts'
 import { messageRoutes } from '../../src/api/messages/routes.ts'
 import { sendingRoutes } from '../../src/api/messages/sending.ts'
 import { mountPages } from '../../src/api/pages/pages.ts'
@@ -28,6 +29,7 @@ import { projectionRoutes } from '../../src/api/projections/routes.ts'
 import { createFindContact } from '../../src/commands/contacts/find-contact.ts'
 import { createMeetContact } from '../../src/commands/contacts/meet-contact.ts'
 import { createInbox } from '../../src/commands/conversations/inbox.ts'
+import { createIntakeWatch } from '../../src/commands/processes/intake/progress.ts'
 import { createCommands } from '../../src/commands/kernel/execute.ts'
 import { channel } from '../../src/domain/channel/channel.ts'
 import { conversation, conversationId, inboundMessageId } from '../../src/domain/conversation/conversation.ts'
@@ -108,10 +110,15 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
       ...conversationRoutes({ reader, open, inbox }),
       ...timelineRoutes({ logOf, open }),
       ...messageRoutes({ reader, open, inbox }),
+      ...attentionRoutes({ reader, open, inbox }),
       ...sendingRoutes({ inbox, reader }),
       ...contactRoutes({ reader, open }),
       ...deliveryRoutes({ reader, logOf, vault, replay }),
-      ...projectionRoutes({ progressOf: applied.progress, reader }),
+      ...projectionRoutes({
+        progressOf: applied.progress,
+        intake: createIntakeWatch({ pool: pools.worker, store, clock: () => new Date() }).progress,
+        reader,
+      }),
       ...eventRoutes({ logOf }),
       ...asyncApiRoutes({ version: 'test' }),
     ],

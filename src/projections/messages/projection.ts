@@ -1,15 +1,21 @@
 import type { EventType } from '../../domain/catalogue.ts'
-import type { MessageError } from '../../domain/conversation/events.ts'
+import type { MessageError, ProviderStatus, Sender } from '../../domain/conversation/events.ts'
+import { statusRank } from '../../domain/conversation/status-rank.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { sealedText } from '../../domain/kernel/secret.ts'
 import type { EventsOf, Projection } from '../engine/projection.ts'
 import { advanced, messageStatuses, statusAfter, type MessageStatus } from './status.ts'
 
-// Threads: one row per message, in log order within its conversation.
+// Threads: one row per message, in log order within its conversation; history from before the connection stands where it belongs by its own time.
 // Invariants: `status` is the furthest one that was ever reported (see status.ts), and the history is in the order of the reports' own times, so any order
-// in which the provider's reports reach us ends in the same row; `position` is that of the event that made the message and never changes.
+// in which the provider's reports reach us ends in the same row; `position` is that of the event that made the message and never changes, nor does
+// `threadAt`. What others did to a message later (reactions, edits, revokes) is in `messageChanges`.
+// Version 2: history, echoes of the phone, reactions of ours, prices (2026-11).
 
-export type StatusEntry = { readonly status: MessageStatus; readonly at: string }
+/** `status` may also be a word of the provider that Recado does not know. */
+export type StatusEntry = { readonly status: string; readonly at: string }
+/** The price as the earliest of the reports that named one has it: they may come in any order, and not all do. */
+export type Priced = { readonly of: ProviderStatus; readonly pricing: unknown }
 
 export type MessageRow = {
   readonly id: string
@@ -17,6 +23,10 @@ export type MessageRow = {
   readonly channelId: string
   readonly contactId: string
   readonly direction: string
+  /** `phone` or `history` of messages that went by without us. */
+  readonly origin: string | null
+  /** Of a reaction that we sent: the provider's id of the message it stands on. It is no message of the thread. */
+  readonly reactsTo: string | null
   readonly type: string
   readonly providerId: string | null
   readonly status: string
@@ -29,6 +39,9 @@ export type MessageRow = {
   readonly sentBy: string | null
   readonly error: string | null
   readonly statusHistory: string
+  readonly pricing: string | null
+  /** Its place in the thread, before `position`: when it was recorded, or when it was written if that was before the connection. */
+  readonly threadAt: Date
   readonly occurredAt: Date
   readonly recordedAt: Date
   readonly position: string
@@ -38,22 +51,28 @@ export type MessageRow = {
 const handles = [
   'MessageReceived',
   'MessageQueued',
+  'MessageRecorded',
+  'MessageCompleted',
+  'EchoRecognised',
   'SendAttempted',
   'SendAccepted',
   'SendDeferred',
   'SendFailed',
   'SendOutcomeUnknown',
   'SendRetried',
+  'SendResolved',
   'MessageStatusChanged',
+  'MessageStatusUnrecognised',
 ] as const satisfies readonly EventType[]
 type Handled = EventsOf<(typeof handles)[number]>
-type Moving = Exclude<Handled, EventsOf<'MessageReceived' | 'MessageQueued'>>
+type Creating = EventsOf<'MessageReceived' | 'MessageQueued' | 'MessageRecorded'>
+type Moving = Exclude<Handled, Creating | EventsOf<'MessageCompleted' | 'EchoRecognised' | 'MessageStatusUnrecognised'>>
 
 export const messages: Projection<MessageRow, Handled> = {
   name: 'messages',
-  version: 1,
+  version: 2,
   handles,
-  creates: ['MessageReceived', 'MessageQueued'],
+  creates: ['MessageReceived', 'MessageQueued', 'MessageRecorded'],
   table: {
     columns: {
       id: 'text',
@@ -61,6 +80,8 @@ export const messages: Projection<MessageRow, Handled> = {
       channelId: 'text',
       contactId: 'text',
       direction: 'text',
+      origin: 'text',
+      reactsTo: 'text',
       type: 'text',
       providerId: 'text',
       status: 'text',
@@ -71,53 +92,110 @@ export const messages: Projection<MessageRow, Handled> = {
       sentBy: 'json',
       error: 'json',
       statusHistory: 'json',
+      pricing: 'json',
+      threadAt: 'timestamptz',
       occurredAt: 'timestamptz',
       recordedAt: 'timestamptz',
       position: 'int8',
       version: 'int4',
     },
     indexes: [
-      { name: 'thread', on: 'conversation_id, position' },
+      { name: 'thread', on: 'conversation_id, thread_at, position', where: 'reacts_to is null' },
       { name: 'by_provider_id', on: 'provider_id', where: 'provider_id is not null' },
+      // Those that somebody has to look at: few among many.
+      { name: 'troubled', on: 'position', where: "status in ('failed', 'unknown')" },
     ],
     // Statuses follow within seconds and touch no index, except for the provider's id once.
     fillfactor: 85,
   },
   key: (event) => event.messageId,
   fold(row, event, at) {
-    if (event.type === 'MessageReceived' || event.type === 'MessageQueued') return row ?? created(event, at)
-    if (row === undefined) return undefined
-    return moved(row, event, at)
+    switch (event.type) {
+      case 'MessageReceived':
+      case 'MessageQueued':
+      case 'MessageRecorded':
+        return row ?? created(event, at)
+      case 'EchoRecognised':
+        // It is the row of the message that we sent: nothing is lost with this one.
+        return row === undefined ? undefined : 'delete'
+      case 'MessageCompleted':
+        return row === undefined ? undefined : completed(row, event, at)
+      case 'MessageStatusUnrecognised':
+        return row === undefined ? undefined : { ...row, statusHistory: withEntry(row.statusHistory, event), version: at.version }
+      default:
+        return row === undefined ? undefined : moved(row, event, at)
+    }
   },
 }
 
-function created(event: EventsOf<'MessageReceived' | 'MessageQueued'>, at: RecordedEvent): MessageRow {
-  const inbound = event.type === 'MessageReceived'
-  const occurredAt = inbound ? event.at : at.meta.occurredAt
-  const status: MessageStatus = inbound ? 'received' : 'queued'
-  const first: StatusEntry = { status, at: new Date(occurredAt).toISOString() }
+function created(event: Creating, at: RecordedEvent): MessageRow {
+  const { direction, occurredAt, status, providerId, sentBy } = beginning(event, at)
+  const first: StatusEntry = { status, at: occurredAt.toISOString() }
+  const isHistory = event.type === 'MessageRecorded' && event.origin === 'history'
   return {
     id: event.messageId,
     conversationId: at.stream.id,
     channelId: event.channelId,
     contactId: event.contactId,
-    direction: inbound ? 'inbound' : 'outbound',
+    direction,
+    origin: event.type === 'MessageRecorded' ? event.origin : null,
+    reactsTo: event.type === 'MessageQueued' ? (event.reactsTo ?? null) : null,
     type: event.messageType,
-    providerId: inbound ? event.providerId : null,
+    providerId,
     status,
     eventId: at.id,
     content: sealedText(event.content),
-    raw: inbound && event.raw !== undefined ? sealedText(event.raw) : null,
+    raw: rawOf(event),
     replyTo: event.replyTo?.providerId ?? null,
-    sentBy: inbound ? null : JSON.stringify(event.sentBy),
+    sentBy: sentBy === undefined ? null : JSON.stringify(sentBy),
     error: null,
     statusHistory: JSON.stringify([first]),
-    occurredAt: new Date(occurredAt),
+    pricing: null,
+    threadAt: isHistory ? occurredAt : at.recordedAt,
+    occurredAt,
     recordedAt: at.recordedAt,
     position: BigInt(at.position).toString(),
     version: at.version,
   }
 }
+
+type Beginning = {
+  readonly direction: 'inbound' | 'outbound'
+  readonly occurredAt: Date
+  readonly status: MessageStatus
+  readonly providerId: string | null
+  readonly sentBy?: Sender
+}
+
+function beginning(event: Creating, at: RecordedEvent): Beginning {
+  switch (event.type) {
+    case 'MessageReceived':
+      return { direction: 'inbound', occurredAt: new Date(event.at), status: 'received', providerId: event.providerId }
+    case 'MessageQueued':
+      return { direction: 'outbound', occurredAt: new Date(at.meta.occurredAt), status: 'queued', providerId: null, sentBy: event.sentBy }
+    case 'MessageRecorded': {
+      const { direction, providerId } = event
+      const facts = { direction, occurredAt: new Date(event.at), providerId }
+      // Whoever wrote it had the phone in hand.
+      return direction === 'inbound' ? { ...facts, status: 'received' } : { ...facts, status: event.status ?? 'sent', sentBy: { kind: 'phone' } }
+    }
+    default:
+      return event satisfies never
+  }
+}
+
+const rawOf = (event: Creating | EventsOf<'MessageCompleted'>): string | null =>
+  'raw' in event && event.raw !== undefined ? sealedText(event.raw) : null
+
+/** The body that history sent after the place of the message. */
+const completed = (row: MessageRow, event: EventsOf<'MessageCompleted'>, at: RecordedEvent): MessageRow => ({
+  ...row,
+  type: event.messageType,
+  eventId: at.id,
+  content: sealedText(event.content),
+  raw: rawOf(event),
+  version: at.version,
+})
 
 function moved(row: MessageRow, event: Moving, at: RecordedEvent): MessageRow {
   const next = statusAfter(event)
@@ -130,8 +208,15 @@ function moved(row: MessageRow, event: Moving, at: RecordedEvent): MessageRow {
     providerId: 'providerId' in event ? event.providerId : row.providerId,
     error: errorAfter(row, event, status),
     statusHistory: withEntry(row.statusHistory, entry),
+    pricing: reported ? pricingAfter(row.pricing, event) : row.pricing,
     version: at.version,
   }
+}
+
+function pricingAfter(present: string | null, { status, pricing }: EventsOf<'MessageStatusChanged'>): string | null {
+  if (pricing === undefined) return present
+  const known = present === null ? undefined : (JSON.parse(present) as Priced)
+  return known !== undefined && statusRank[known.of] <= statusRank[status] ? present : JSON.stringify({ of: status, pricing } satisfies Priced)
 }
 
 /** The error belongs to the status that is shown: a failure that came after `delivered` is not shown, and a new attempt starts without one. */
@@ -151,10 +236,21 @@ function errorAfter(row: MessageRow, event: Moving, status: MessageStatus): stri
       return status === 'failed' ? row.error : null
     case 'SendRetried':
       return null
+    case 'SendResolved':
+      if (status === 'failed') return event.as === 'failed' ? JSON.stringify(givenUp(event.by)) : row.error
+      return null
     default:
       return event satisfies never
   }
 }
+
+const givenUp = (by: 'person' | 'policy'): MessageError => ({
+  code: 'given_up',
+  title: 'Nobody knows whether the message left, and it was given up',
+  detail:
+    by === 'person' ? 'Somebody decided that it did not arrive.' : 'The settings of the organisation say that such a message is not sent again.',
+  retryable: true,
+})
 
 const unknownOutcome = (reason: string): MessageError => ({
   code: 'outcome_unknown',
@@ -167,7 +263,8 @@ const unknownOutcome = (reason: string): MessageError => ({
  * A status that our own record and the provider's report both tell of stands there once, with the earlier time. The provider's times are whole seconds:
  * within one second the way a message goes decides, else "sent" would stand before the "sending" that led to it.
  */
-function withEntry(history: string, entry: StatusEntry): string {
+function withEntry(history: string, { status: reached, at }: StatusEntry): string {
+  const entry: StatusEntry = { status: reached, at: new Date(at).toISOString() }
   const entries = JSON.parse(history) as StatusEntry[]
   const twin = entries.findIndex(({ status }) => status === entry.status && isReport(status))
   if (twin !== -1) {
@@ -180,10 +277,16 @@ function withEntry(history: string, entry: StatusEntry): string {
   return JSON.stringify(entries)
 }
 
-const isReport = (status: MessageStatus): boolean => status !== 'queued' && status !== 'sending' && status !== 'unknown'
+const isReport = (status: string): boolean => status !== 'queued' && status !== 'sending' && status !== 'unknown'
 
 function isBefore(a: StatusEntry, b: StatusEntry): boolean {
   const seconds = 'yyyy-mm-ddThh:mm:ss'.length
   const [second, other] = [a.at.slice(0, seconds), b.at.slice(0, seconds)]
-  return second === other ? messageStatuses.indexOf(a.status) < messageStatuses.indexOf(b.status) : second < other
+  return second === other ? stepOf(a.status) < stepOf(b.status) : second < other
+}
+
+/** What we do not know comes after what we know. */
+function stepOf(status: string): number {
+  const step = messageStatuses.findIndex((known) => known === status)
+  return step === -1 ? messageStatuses.length : step
 }

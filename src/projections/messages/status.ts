@@ -5,7 +5,7 @@ export const messageStatuses = ['received', 'queued', 'sending', 'unknown', 'sen
 export type MessageStatus = (typeof messageStatuses)[number]
 
 type Moving = EventsOf<
-  'SendAttempted' | 'SendAccepted' | 'SendDeferred' | 'SendFailed' | 'SendOutcomeUnknown' | 'SendRetried' | 'MessageStatusChanged'
+  'SendAttempted' | 'SendAccepted' | 'SendDeferred' | 'SendFailed' | 'SendOutcomeUnknown' | 'SendRetried' | 'SendResolved' | 'MessageStatusChanged'
 >
 
 /** What an event says about its message. `again` is the one that may lead back: somebody asked for another attempt. */
@@ -23,6 +23,8 @@ export function statusAfter(event: Moving): { readonly status: MessageStatus; re
       return { status: 'unknown' }
     case 'SendRetried':
       return { status: 'queued', again: true }
+    case 'SendResolved':
+      return { status: event.as }
     case 'MessageStatusChanged':
       return { status: event.status }
     default:

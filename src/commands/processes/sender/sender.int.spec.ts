@@ -143,6 +143,39 @@ describe('an answer that is not "accepted"', () => {
     expect(await here.messageOf(tenantId, ana.id, messageId)).toMatchObject({ stage: 'accepted', providerId: 'wamid.x' })
   })
 
+  it('sends again what the provider took and reported as failed, though it had left the outbox', async () => {
+    startIn(here)
+    const ana = await someone()
+    const messageId = await here.queue(tenantId, channelId, ana, 'again')
+    await eventsBecome(messageId, ['MessageQueued', 'SendAttempted', 'SendAccepted'])
+    await expect.poll(() => here.outbox()).toEqual([])
+    const report = { type: 'recordStatus', messageId, providerId: `wamid.${messageId}.1`, status: 'failed', at: new Date().toISOString() } as const
+    await here.commands.execute(conversation, ana.id, report, here.context(tenantId))
+    await here.commands.execute(conversation, ana.id, { type: 'retry', messageId }, here.context(tenantId))
+    await expect.poll(texts).toEqual(['again', 'again'])
+    await expect.poll(() => here.outbox()).toEqual([])
+    expect(await here.messageOf(tenantId, ana.id, messageId)).toMatchObject({ stage: 'accepted', attempt: 2 })
+  })
+
+  it('takes what a person says of an unknown outcome for true', async () => {
+    provider.answer = () => ({ outcome: 'unknown', reason: 'time-out' })
+    startIn(here)
+    const ana = await someone()
+    const arrived = await here.queue(tenantId, channelId, ana, 'arrived')
+    const lost = await here.queue(tenantId, channelId, ana, 'lost')
+    await expect.poll(async () => (await here.outbox()).map(({ state }) => state)).toEqual(['unknown', 'unknown'])
+    const say = async (messageId: string, as: 'sent' | 'failed') =>
+      here.commands.execute(
+        conversation,
+        ana.id,
+        { type: 'resolve', messageId, as, by: 'person', at: new Date().toISOString() },
+        here.context(tenantId),
+      )
+    await say(arrived, 'sent')
+    await say(lost, 'failed')
+    await expect.poll(() => here.outbox()).toMatchObject([{ message_id: lost, state: 'failed' }])
+  })
+
   it('does not send again what turns out to have arrived while it waits for another try', async () => {
     provider.answer = (_, nth) => (nth === 1 ? { outcome: 'unknown', reason: 'time-out' } : undefined)
     const gates = [Promise.resolve(), Promise.withResolvers<void>()] as const
