@@ -1,3 +1,4 @@
+import type { AlertEvent } from '../../domain/alert/events.ts'
 import type { ChannelEvent } from '../../domain/channel/events.ts'
 import type { ContactEvent } from '../../domain/contact/events.ts'
 import type { ConversationEvent } from '../../domain/conversation/events.ts'
@@ -12,7 +13,7 @@ import type { FeedType, StatusChange } from './frames.ts'
  */
 export type Touch =
   | { readonly kind: 'message'; readonly type: FeedType; readonly id: string; readonly conversationId: string; readonly before: FeedType }
-  | { readonly kind: 'conversation' | 'contact' | 'channel'; readonly type: FeedType; readonly id: string }
+  | { readonly kind: 'conversation' | 'contact' | 'channel' | 'alert'; readonly type: FeedType; readonly id: string }
   | { readonly kind: 'status'; readonly type: 'message.status'; readonly data: StatusChange }
 
 /** Types that the feed reads from the log. */
@@ -42,6 +43,10 @@ export const touchingTypes = [
   'ContactRenamed',
   'ContactIdentityReplaced',
   'ContactConsentChanged',
+  'ContactUsernameChanged',
+  'ContactListed',
+  'ContactUnlisted',
+  'ContactDuplicateSuspected',
   'ChannelAdded',
   'ChannelRenamed',
   'ChannelConnected',
@@ -50,7 +55,9 @@ export const touchingTypes = [
   'ChannelNumberChanged',
   'ChannelProfileChanged',
   'ChannelRemoved',
-] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent)['type'][]
+  'AlertRaised',
+  'AlertResolved',
+] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent | AlertEvent)['type'][]
 
 /** Undefined for what the feed does not tell. */
 export function touch(event: RecordedEvent): Touch | undefined {
@@ -61,13 +68,14 @@ export function touch(event: RecordedEvent): Touch | undefined {
       return ofContact(fromStored<ContactEvent>(event), event.stream.id)
     case 'channel':
       return ofChannel(fromStored<ChannelEvent>(event), event.stream.id)
+    case 'alert':
+      return ofAlert(fromStored<AlertEvent>(event), event.stream.id)
     case 'tenant':
     case 'claim':
     case 'delivery':
     case 'user':
     case 'template':
     case 'account':
-    case 'alert':
     case 'media':
       return undefined
     default:
@@ -139,6 +147,10 @@ function ofContact(event: ContactEvent, id: string): Touch | undefined {
     case 'ContactRenamed':
     case 'ContactIdentityReplaced':
     case 'ContactConsentChanged':
+    case 'ContactUsernameChanged':
+    case 'ContactListed':
+    case 'ContactUnlisted':
+    case 'ContactDuplicateSuspected':
       return { kind: 'contact', type: 'contact.updated', id }
     case 'ContactAliased':
       return undefined
@@ -160,6 +172,17 @@ function ofChannel(event: ChannelEvent, id: string): Touch | undefined {
       return { kind: 'channel', type: 'channel.updated', id }
     case 'ChannelCredentialsChanged':
       return undefined
+    default:
+      return event satisfies never
+  }
+}
+
+function ofAlert(event: AlertEvent, id: string): Touch {
+  switch (event.type) {
+    case 'AlertRaised':
+      return { kind: 'alert', type: 'alert.raised', id }
+    case 'AlertResolved':
+      return { kind: 'alert', type: 'alert.resolved', id }
     default:
       return event satisfies never
   }

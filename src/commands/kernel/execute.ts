@@ -19,19 +19,23 @@ export type Outcome<Event, Refusal, State> =
 export type Loaded<State> = { readonly state: State; readonly version: number; readonly position: Position }
 
 export type Commands = {
-  /** load → decide → append; a conflict is decided anew on fresh state. Commands of one stream run one after another in this process. */
+  /**
+   * load → decide → append; a conflict is decided anew on fresh state. Commands of one stream run one after another in this process.
+   * `unseen`: the stream is probably new, so what this process does not know is first taken for empty. The store tells when that is wrong; then it is read.
+   */
   execute: <C, E extends { type: string }, S, R>(
     aggregate: Aggregate<C, E, S, R>,
     id: string,
     command: C,
     context: CommandContext,
-    options?: { ifVersion?: number | undefined },
+    options?: { ifVersion?: number | undefined; unseen?: boolean },
   ) => Promise<Outcome<E, R, S>>
   /** Several commands for one stream, decided one on top of the other and appended as one: all of them or none. Refused ones leave no event. */
   executeAll: <C, E extends { type: string }, S, R>(
     aggregate: Aggregate<C, E, S, R>,
     id: string,
     commands: readonly { command: C; context: CommandContext }[],
+    options?: { unseen?: boolean },
   ) => Promise<{ outcomes: readonly Outcome<E, R, S>[] }>
   /** The stream's state as this process knows it: at least as new as what it wrote itself. Version 0: it does not exist, which was looked up just now. */
   load: <C, E extends { type: string }, S, R>(aggregate: Aggregate<C, E, S, R>, tenantId: string, id: string) => Promise<Loaded<S>>
@@ -69,9 +73,15 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
   }
 
   /** The state as far as it is known here; `sure` when it was read just now. */
-  async function fold<C, E extends { type: string }, S, R>(aggregate: Aggregate<C, E, S, R>, stream: StreamRef, key: string): Promise<Known<S>> {
+  async function fold<C, E extends { type: string }, S, R>(
+    aggregate: Aggregate<C, E, S, R>,
+    stream: StreamRef,
+    key: string,
+    unseen = false,
+  ): Promise<Known<S>> {
     const cached = cache.get(key) as Entry<S> | undefined
-    return cached === undefined ? catchUp(aggregate, stream, key) : { ...cached, sure: false }
+    if (cached !== undefined) return { ...cached, sure: false }
+    return unseen ? { state: aggregate.initial, version: 0, position: start, sure: false } : catchUp(aggregate, stream, key)
   }
 
   /** Reads what was appended since the cached state, if anything. Streams that do not exist are not remembered: that is what changes first. */
@@ -118,7 +128,7 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
     aggregate: Aggregate<C, E, S, R>,
     id: string,
     commands: readonly { command: C; context: CommandContext }[],
-    ifVersion?: number,
+    { ifVersion, unseen }: { ifVersion?: number | undefined; unseen?: boolean } = {},
   ): Promise<readonly Outcome<E, R, S>[]> {
     const [first] = commands
     if (first === undefined) return []
@@ -127,7 +137,7 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
     return inTurn(key, async () => {
       for (let tries = 0; tries < conflictRetries; tries++) {
         // After a conflict only what was appended meanwhile is read: a long stream from its beginning would lose the next race, too.
-        let entry = tries === 0 ? await fold(aggregate, stream, key) : await catchUp(aggregate, stream, key)
+        let entry = tries === 0 ? await fold(aggregate, stream, key, unseen) : await catchUp(aggregate, stream, key)
         if (ifVersion !== undefined) {
           if (entry.version !== ifVersion && !entry.sure) entry = await catchUp(aggregate, stream, key)
           if (entry.version !== ifVersion) return [{ stale: { version: entry.version } }]
@@ -149,12 +159,12 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
 
   return {
     async execute(aggregate, id, command, context, options) {
-      const [outcome] = await run(aggregate, id, [{ command, context }], options?.ifVersion)
+      const [outcome] = await run(aggregate, id, [{ command, context }], options)
       if (outcome === undefined) throw new Error('a command has one outcome')
       return outcome
     },
-    async executeAll(aggregate, id, commands) {
-      return { outcomes: await run(aggregate, id, commands) }
+    async executeAll(aggregate, id, commands, options) {
+      return { outcomes: await run(aggregate, id, commands, options) }
     },
     async load(aggregate, tenantId, id) {
       const stream = streamRef(aggregate.category, tenantId, id)

@@ -1,47 +1,59 @@
 import type { Aggregate } from '../kernel/aggregate.ts'
-import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
+import { happened, nothing, type Decision } from '../kernel/decider.ts'
 import { derivedId } from '../kernel/ids.ts'
-import { plain } from '../kernel/secret.ts'
-import type { ContactEvent, IdentityKind } from './events.ts'
+import type { ContactEvent } from './events.ts'
+import { meet, type Meet } from './meet.ts'
+import {
+  changeConsent,
+  list,
+  replace,
+  suspectDuplicate,
+  unlist,
+  type ChangeConsent,
+  type List,
+  type Replace,
+  type SuspectDuplicate,
+  type Unlist,
+} from './news.ts'
 import { evolve, initial, type Contact } from './state.ts'
 
-/** One way the provider names a person. `index` is its blind index, so it can be compared without being read. */
-export type Identity = { kind: IdentityKind; value: string; index: string }
-export type Name = { text: string; index: string }
+export type { Identity, Meet, Name } from './meet.ts'
 
-/** The person wrote, or is written to: be known under these identities and this name. */
-export type Meet = { type: 'meet'; identities: readonly Identity[]; name?: Name; source: string }
-/** The identity of this stream belongs to a contact that exists already. */
+/** The identity of this stream belongs to a contact that lives elsewhere, or will. */
 export type Alias = { type: 'alias'; contactId: string }
-export type ContactCommand = Meet | Alias
-
-/** Refused where this identity turns out to be a further one of a contact that lives elsewhere: meet that one. */
-function meet(command: Meet, contact: Contact): Decision<ContactEvent, 'lives_elsewhere'> {
-  if (contact.home !== undefined) return refuse('lives_elsewhere')
-  const { name } = command
-  const events: ContactEvent[] = []
-  if (!contact.exists) {
-    events.push({ type: 'ContactCreated', source: command.source, ...(name === undefined ? {} : { name: plain(name.text), nameIndex: name.index }) })
-  } else if (name !== undefined && name.index !== contact.nameIndex) {
-    events.push({ type: 'ContactRenamed', name: plain(name.text), nameIndex: name.index })
-  }
-  for (const { kind, index, value } of command.identities) {
-    if (contact.identities.some((known) => known.index === index)) continue
-    events.push({ type: 'ContactIdentityAdded', kind, index, value: plain(value) })
-  }
-  return { events }
-}
+export type ContactCommand = Meet | Alias | Replace | ChangeConsent | List | Unlist | SuspectDuplicate
 
 /** The first to say where an identity belongs is right; a later opinion changes nothing (merging contacts is a wish of its own). */
 function alias({ contactId }: Alias, contact: Contact): Decision<ContactEvent, never> {
   return contact.exists || contact.home !== undefined ? nothing : happened({ type: 'ContactAliased', contactId })
 }
 
+function decide(command: ContactCommand, state: Contact): Decision<ContactEvent, 'lives_elsewhere'> {
+  switch (command.type) {
+    case 'meet':
+      return meet(command, state)
+    case 'alias':
+      return alias(command, state)
+    case 'replace':
+      return replace(command, state)
+    case 'changeConsent':
+      return changeConsent(command, state)
+    case 'list':
+      return list(command, state)
+    case 'unlist':
+      return unlist(command, state)
+    case 'suspectDuplicate':
+      return suspectDuplicate(command, state)
+    default:
+      return command satisfies never
+  }
+}
+
 export const contact: Aggregate<ContactCommand, ContactEvent, Contact, 'lives_elsewhere'> = {
   category: 'contact',
   initial,
   evolve,
-  decide: (command, state) => (command.type === 'meet' ? meet(command, state) : alias(command, state)),
+  decide,
   subject: (id) => id,
 }
 

@@ -1,12 +1,13 @@
 import { conversation, conversationId, inboundMessageId, type ConversationCommand } from '../../../domain/conversation/conversation.ts'
 import type { CommandContext } from '../../../domain/kernel/context.ts'
 import { derivedId } from '../../../domain/kernel/ids.ts'
-import type { MeetContact } from '../../contacts/meet-contact.ts'
+import type { MeetContact, Person } from '../../contacts/meet-contact.ts'
 import type { Routes } from '../../deliveries/route-delivery.ts'
 import { atMost } from '../../kernel/at-most.ts'
 import type { Commands } from '../../kernel/execute.ts'
 import type { EarlyStatus, IntakeMemory } from './memory.ts'
 import type { ChangeItem, ContactItem, Item, MessageItem, NewsItem, RecordedItem, StatusItem } from './meta/items.ts'
+import { peopleOfPage } from './people-of-page.ts'
 import { isPoison } from './poison.ts'
 
 /** An item and the delivery it came with. */
@@ -27,6 +28,8 @@ export type Leftover = { readonly early: EarlyStatus[]; readonly unknownNumbers:
 
 type Addressed = {
   readonly conversationId: string
+  /** Of somebody whom nobody here has met: probably there is no conversation either. */
+  readonly isNew?: boolean
   readonly received: Received
   readonly command: ConversationCommand
   readonly context: CommandContext
@@ -60,10 +63,9 @@ export function createApplyItems({
     )
     // Who somebody is now decides where their messages belong; so that comes first, and in its own order.
     for (const received of items) await aside(received, 'contact', leftover)
-    const addressed = await atMost(atOnce, items, async (received) => addressSafely(received, leftover))
-
+    const addressed = await addressesOf(items, leftover)
     const conversations = Map.groupBy(
-      addressed.filter((one) => one !== undefined),
+      items.flatMap((received) => addressed.get(received) ?? []),
       (one) => `${one.context.tenantId} ${one.conversationId}`,
     )
     await atMost(atOnce, [...conversations.values()], async (all) => {
@@ -91,53 +93,56 @@ export function createApplyItems({
     }
   }
 
-  async function addressSafely(received: Received, leftover: Leftover): Promise<Addressed | undefined> {
+  async function addressesOf(items: readonly Received[], leftover: Leftover): Promise<ReadonlyMap<Received, Addressed>> {
+    const addressed = new Map<Received, Addressed>()
+    const written: Written[] = []
+    for (const received of items) {
+      const { tenantId, deliveryId, item } = received
+      switch (item.kind) {
+        case 'unreadable':
+          leftover.failures.push({ tenantId, deliveryId, path: item.path, error: item.error })
+          break
+        case 'contact':
+        case 'news':
+          break
+        case 'message':
+        case 'change':
+        case 'recorded': {
+          const channel = routes.channelOfNumber(item.phoneNumberId)
+          if (channel?.tenantId === tenantId) written.push(writtenOn(channel.channelId, received, item))
+          else leftover.unknownNumbers.push(received)
+          break
+        }
+        case 'status': {
+          const found = ofMessage({ ...received, item }, leftover)
+          if (found !== undefined) addressed.set(received, { ...found, received })
+          break
+        }
+        default:
+          item satisfies never
+      }
+    }
+    const people = peopleOfPage(written, ({ received, item }) => ({ tenantId: received.tenantId, person: item.person }))
+    await atMost(atOnce, people, async (person) => meetAll(person, addressed, leftover))
+    return addressed
+  }
+
+  /** What one person wrote or did, on whichever channels: met once, then each in the conversation that they have on its channel. */
+  async function meetAll(all: readonly Written[], addressed: Map<Received, Addressed>, leftover: Leftover): Promise<void> {
+    const [first] = all
+    if (first === undefined) return
+    const { tenantId } = first.context
     try {
-      return await address(received, leftover)
+      const persons = distinct(all.map(({ item, context }) => ({ ...item.person, profileAt: item.person.profileAt ?? context.at.toISOString() })))
+      const { contactId, isNew } = await meetContact(persons, 'inbound', first.context)
+      for (const { received, item, channelId, context } of all) {
+        const command = commandOf(item, { tenantId, channelId, contactId })
+        addressed.set(received, { conversationId: conversationId(tenantId, channelId, contactId), isNew, received, command, context })
+      }
     } catch (error) {
       if (!isPoison(error)) throw error
-      leftover.failures.push(failureOf(received, error))
-      return undefined
-    }
-  }
-
-  async function address(received: Received, leftover: Leftover): Promise<Addressed | undefined> {
-    const { tenantId, deliveryId, item } = received
-    switch (item.kind) {
-      case 'unreadable':
-        leftover.failures.push({ tenantId, deliveryId, path: item.path, error: item.error })
-        return undefined
-      case 'contact':
-      case 'news':
-        return undefined
-      case 'message':
-      case 'change':
-      case 'recorded':
-        return ofPerson({ ...received, item }, leftover)
-      case 'status':
-        return ofMessage({ ...received, item }, leftover)
-      default:
-        return item satisfies never
-    }
-  }
-
-  /** What a person wrote or did: in the conversation that they have on the channel of that number. */
-  async function ofPerson(received: ReceivedOf<MessageItem | ChangeItem | RecordedItem>, leftover: Leftover): Promise<Addressed | undefined> {
-    const { tenantId, item } = received
-    const channel = routes.channelOfNumber(item.phoneNumberId)
-    if (channel?.tenantId !== tenantId) {
-      leftover.unknownNumbers.push(received)
-      return undefined
-    }
-    const { channelId } = channel
-    const { providerId, at } = item.kind === 'change' ? item.change : item.message
-    const context = contextOf(received, derivedId(item.kind, channelId, providerId), at)
-    const { contactId } = await meetContact(item.person, 'inbound', context)
-    return {
-      conversationId: conversationId(tenantId, channelId, contactId),
-      received,
-      command: commandOf(item, { tenantId, channelId, contactId }),
-      context,
+      if (all.length === 1) leftover.failures.push(failureOf(first.received, error))
+      else for (const one of all) await meetAll([one], addressed, leftover)
     }
   }
 
@@ -156,7 +161,7 @@ export function createApplyItems({
     const [first] = all
     if (first === undefined) return
     try {
-      const { outcomes } = await commands.executeAll(conversation, first.conversationId, all)
+      const { outcomes } = await commands.executeAll(conversation, first.conversationId, all, { unseen: first.isNew === true })
       for (const [index, outcome] of outcomes.entries()) {
         const one = all[index]
         if (one !== undefined && 'refused' in outcome) keepRefused(one, outcome.refused, leftover)
@@ -179,6 +184,31 @@ export function createApplyItems({
       leftover.failures.push(failureOf(received, new Error(refused)))
     }
   }
+}
+
+/** What a person wrote or did, on a channel of ours. */
+type Written = {
+  readonly received: Received
+  readonly item: MessageItem | ChangeItem | RecordedItem
+  readonly channelId: string
+  readonly context: CommandContext
+}
+
+function writtenOn(channelId: string, received: Received, item: Written['item']): Written {
+  const { providerId, at } = item.kind === 'change' ? item.change : item.message
+  return { received, item, channelId, context: contextOf(received, derivedId(item.kind, channelId, providerId), at) }
+}
+
+/** The same words count once, with their last time: a thousand messages of one person say the same of them. */
+function distinct(persons: readonly (Person & { profileAt: string })[]): readonly Person[] {
+  const last = new Map<string, Person & { profileAt: string }>()
+  for (const person of persons) {
+    const { profileAt, ...words } = person
+    const key = JSON.stringify(words)
+    const known = last.get(key)
+    if (known === undefined || known.profileAt < profileAt) last.set(key, person)
+  }
+  return [...last.values()]
 }
 
 function commandOf(

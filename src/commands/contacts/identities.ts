@@ -1,0 +1,41 @@
+import type { Identity } from '../../domain/contact/contact.ts'
+import { identityKinds, type IdentityKind } from '../../domain/contact/events.ts'
+import { canonicalPhone } from '../../domain/contact/phone.ts'
+import type { Vault } from '../../domain/kernel/vault.ts'
+
+/**
+ * A person as the provider or a caller names them. `waId`: digits, no `+`. At least one of the three ids; a user name identifies nobody.
+ * `profileAt`: when name and user name were so, where that is not the moment of the command.
+ */
+export type Person = {
+  readonly waId?: string | undefined
+  readonly bsuid?: string | undefined
+  readonly parentBsuid?: string | undefined
+  readonly username?: string | undefined
+  readonly name?: string | undefined
+  readonly profileAt?: string | undefined
+}
+
+/** The ids of a person, canonical: two spellings of a number are one. Phone first, see `identitiesOf`. */
+export function idsOf({ waId, bsuid, parentBsuid }: Person): readonly { kind: IdentityKind; value: string; canonical: string }[] {
+  const id = (kind: IdentityKind, value: string | undefined, canonical = value) =>
+    value === undefined || canonical === undefined ? [] : [{ kind, value, canonical }]
+  return [...id('wa_id', waId, waId === undefined ? undefined : canonicalPhone(waId)), ...id('bsuid', bsuid), ...id('parent_bsuid', parentBsuid)]
+}
+
+/**
+ * The identities of one person, named in several ways perhaps, each once. Sorted by kind and index, the same for all who meet the person: whoever finds none
+ * of them known lets the later ones point at the first, and a common order keeps the pointers from running in a circle.
+ * Phone first: it is what older webhooks have and newer ones usually still do, so both lead to the same contact.
+ */
+export function identitiesOf(tenantId: string, persons: readonly Person[], vault: Pick<Vault, 'blindIndex'>): readonly Identity[] {
+  const found = new Map<string, Identity>()
+  for (const { kind, value, canonical } of persons.flatMap(idsOf)) {
+    const index = vault.blindIndex(tenantId, kind, canonical)
+    // The last one told is the newest spelling.
+    found.set(index, { kind, value, index, ...(value === canonical ? {} : { spelling: vault.blindIndex(tenantId, `${kind} spelling`, value) }) })
+  }
+  return [...found.values()].toSorted((a, b) => rank(a) - rank(b) || (a.index < b.index ? -1 : 1))
+}
+
+const rank = ({ kind }: Identity): number => identityKinds.indexOf(kind)
