@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { createCloudApi } from './adapters/whatsapp-cloud/cloud-api.ts'
 import type { DemoSession } from './api/pages/pages.ts'
+import { createIntakeWatch } from './commands/processes/intake/progress.ts'
 import { createHttp, listen, notYet } from './composition/http.ts'
 import { createMetrics } from './composition/metrics.ts'
 import { openStorage } from './composition/storage.ts'
@@ -56,8 +57,9 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     const useCases = createUseCases({ storage, cloudApi, clock, onFailed: failed, trusting: !config.production })
     cleanUp.push(useCases.directory.close)
     const applied = createAppliedPositions({ projections, pool: storage.workerPool, store: storage.store })
+    const intake = createIntakeWatch({ pool: storage.workerPool, store: storage.store, clock })
     const workers = config.roles.includes('worker')
-      ? startWorkers({ storage, useCases, cloudApi, applied, owner, clock, log, signal: ending.signal, onFailed: failed })
+      ? startWorkers({ storage, useCases, cloudApi, applied, intake, owner, clock, log, signal: ending.signal, onFailed: failed })
       : undefined
     cleanUp.push(async () => workers?.done)
     await useCases.directory.ready()
@@ -71,6 +73,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       storage,
       useCases,
       applied,
+      intake,
       metrics,
       operatorKey: operator.key,
       appSecrets,
@@ -83,6 +86,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     })
     metrics.watch({
       progress: applied.progress,
+      intake,
       sender: () => workers?.sender.stats() ?? { waiting: 0, inFlight: 0 },
       feedConnections: http.feed.connections,
     })

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Logger } from 'pino'
+import { alertRoutes } from '../api/alerts/routes.ts'
 import { channelRoutes } from '../api/channels/routes.ts'
 import { renderChannel } from '../api/channels/render.ts'
 import { configRoutes } from '../api/config/routes.ts'
@@ -141,6 +142,7 @@ function routesOf(
     ...keyRoutes(shared),
     ...channelRoutes(shared),
     ...configRoutes(shared),
+    ...alertRoutes({ reader, readAfter: applied.waitFor, resolveAlert: useCases.resolveAlert }),
     ...conversationRoutes({ reader, open, inbox: useCases.inbox }),
     ...timelineRoutes({ logOf, open }),
     ...sendingRoutes({ reader, inbox: useCases.inbox }),

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { WebhookOutcome } from '../api/webhooks/front.ts'
+import { mostCounted, type IntakeWatch } from '../commands/processes/intake/progress.ts'
 import type { ProjectionProgress } from '../projections/engine/applied-positions.ts'
 
 type Answer = { readonly method: string; readonly route: string; readonly status: number; readonly seconds: number }
@@ -51,7 +52,7 @@ export function createMetrics() {
     },
     onAnswer: ({ method, route, status, seconds }: Answer): void => requests.observe({ method, route, status: String(status) }, seconds),
     /** Asked at each scrape, so that an idle process does nothing. */
-    watch({ progress, sender, feedConnections }: Watched): void {
+    watch({ progress, intake, sender, feedConnections }: Watched): void {
       const perProjection = (value: (one: ProjectionProgress) => number | null) =>
         async function collect(this: Gauge): Promise<void> {
           for (const one of await progress()) this.set({ projection: one.name }, value(one) ?? Number.NaN)
@@ -67,6 +68,19 @@ export function createMetrics() {
         registry.registerMetric(new Gauge({ name, help, labelNames: ['projection'], registers: [], collect }))
       }
       for (const [name, help, value] of [
+        [
+          'recado_intake_lag_events',
+          'Events from the oldest one that waits for the intake to the head',
+          async () => (await intake.progress()).lagEvents,
+        ],
+        ['recado_deliveries_waiting', `Deliveries that the intake has not come to yet, counted up to ${mostCounted}`, intake.deliveriesWaiting],
+      ] as const) {
+        const collect = async function collect(this: Gauge): Promise<void> {
+          this.set((await value()) ?? Number.NaN)
+        }
+        registry.registerMetric(new Gauge({ name, help, registers: [], collect }))
+      }
+      for (const [name, help, value] of [
         ['recado_outbox_waiting', 'Messages queued for sending in this process', () => sender().waiting],
         ['recado_sends_in_flight', 'Calls to the provider under way', () => sender().inFlight],
         ['recado_feed_connections', 'Clients of the live feed', feedConnections],
@@ -79,6 +93,7 @@ export function createMetrics() {
 
 type Watched = {
   readonly progress: () => Promise<readonly ProjectionProgress[]>
+  readonly intake: IntakeWatch
   readonly sender: () => { waiting: number; inFlight: number }
   readonly feedConnections: () => number
 }

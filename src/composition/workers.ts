@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
+import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
 import { runIntake } from '../commands/processes/intake/intake.ts'
 import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deliveries.ts'
 import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
@@ -31,6 +32,7 @@ export function startWorkers({
   useCases,
   cloudApi,
   applied,
+  intake,
   owner,
   clock,
   log,
@@ -41,6 +43,7 @@ export function startWorkers({
   useCases: UseCases
   cloudApi: CloudApi
   applied: AppliedPositions
+  intake: IntakeWatch
   owner: string
   clock: Clock
   log: Logger
@@ -94,7 +97,10 @@ export function startWorkers({
     ...projections.map(async (projection) =>
       runProjection({ projection, store, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report }),
     ),
-    runIntake({ store, pool: workerPool, memory, handle, unpark, owner, log: log.child({ process: 'intake' }) }, { signal }),
+    runIntake(
+      { store, pool: workerPool, memory, handle, unpark, owner, log: log.child({ process: 'intake' }) },
+      { signal, onApplied: intake.report },
+    ),
     runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),
     sender.done,
   ]

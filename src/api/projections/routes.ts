@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { IntakeProgress } from '../../commands/processes/intake/progress.ts'
 import type { ProjectionProgress } from '../../projections/engine/applied-positions.ts'
 import { listParkedEvents, type ParkedEvent } from '../../projections/engine/parked.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
@@ -37,6 +38,20 @@ const render = (one: ProjectionProgress): z.infer<typeof progress> => ({
   parked: one.parked,
 })
 
+/** The intake among the read models: nothing that a customer did is shown before it has been there. */
+const renderIntake = ({ state, position, head, lagEvents, lagSeconds }: IntakeProgress): z.infer<typeof progress> => ({
+  name: 'intake',
+  generation: 1,
+  state,
+  position,
+  head,
+  lag_events: lagEvents,
+  lag_seconds: lagSeconds,
+  events_per_second: null,
+  eta_seconds: null,
+  parked: 0,
+})
+
 const parked = z
   .object({
     position: z.string(),
@@ -60,19 +75,25 @@ const renderParked = (one: ParkedEvent): z.infer<typeof parked> => ({
 /** Positions and rates, nothing of any tenant: whoever may read them sees those of the whole installation. */
 export const projectionRoutes = ({
   progressOf,
+  intake,
   reader,
 }: {
   progressOf: () => Promise<readonly ProjectionProgress[]>
+  intake: () => Promise<IntakeProgress>
   reader: TenantQueries
 }): readonly Route[] => [
   route({
     method: 'get',
     path: '/v1/projections',
     tag: 'Projections',
-    summary: 'The read models and how far they are',
+    summary: 'The intake of deliveries and the read models, and how far they are',
     access: 'projections:read',
-    responses: { 200: { description: 'All read models', schema: z.array(progress) } },
-    handle: async () => ok((await progressOf()).map(render)),
+    responses: { 200: { description: 'The intake, then all read models', schema: z.array(progress) } },
+    // The intake is asked first: what it appends meanwhile, the read models are asked about.
+    async handle() {
+      const first = renderIntake(await intake())
+      return ok([first, ...(await progressOf()).map(render)])
+    },
   }),
   route({
     method: 'get',

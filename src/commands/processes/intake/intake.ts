@@ -10,9 +10,10 @@ import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { IntakeMemory, OutgoingMessage, Remembered } from './memory.ts'
 import type { UnparkDeliveries } from './unpark-deliveries.ts'
 
-const intakeSubscription = 'intake'
+export const intakeSubscription = 'intake'
 
-const types = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'MessageRecorded', 'ChannelAdded'] as const
+/** What of the log the intake works with. */
+export const intakeTypes = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'MessageRecorded', 'ChannelAdded'] as const
 const leaseMs = 10_000
 /** Deliveries of one page; more would only lengthen the wait of the first one in it. */
 const pageSize = 1_000
@@ -72,7 +73,7 @@ async function follow(
 ): Promise<void> {
   let from = lease.position
   let savedAt = performance.now()
-  for await (const delivery of store.subscribe({ after: from, filter: { types }, signal, pageSize, attachments: true })) {
+  for await (const delivery of store.subscribe({ after: from, filter: { types: intakeTypes }, signal, pageSize, attachments: true })) {
     if (delivery.kind === 'caught-up') {
       onApplied?.(delivery.through)
       continue
