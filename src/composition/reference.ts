@@ -2,6 +2,7 @@ import { renderErrorsReference } from '../api/http/errors-reference.ts'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { renderConfigReference, renderEnvExample } from '../config-reference.ts'
+import { renderAlertsReference } from '../domain/alert/codes.ts'
 import { eventsOf } from '../domain/catalogue.ts'
 import { latestSchemaVersion } from '../domain/kernel/upcast.ts'
 
@@ -13,6 +14,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['docs/reference/events.md', renderEvents()],
     ['docs/reference/configuration.md', renderConfigReference()],
     ['docs/reference/errors.md', renderErrorsReference()],
+    ['docs/reference/alerts.md', renderAlertsReference()],
     ['.env.example', renderEnvExample()],
   ])
 }

@@ -1,3 +1,4 @@
+import { alerts } from './alerts/projection.ts'
 import { apiKeys } from './apiKeys/projection.ts'
 import { channels } from './channels/projection.ts'
 import { contacts } from './contacts/projection.ts'
@@ -10,4 +11,15 @@ import { messages } from './messages/projection.ts'
 import { tenants } from './tenants/projection.ts'
 
 /** Every read model there is. */
-export const projections: readonly Projection[] = [tenants, apiKeys, channels, contacts, conversations, messages, messageChanges, media, deliveries]
+export const projections: readonly Projection[] = [
+  tenants,
+  apiKeys,
+  channels,
+  contacts,
+  conversations,
+  messages,
+  messageChanges,
+  media,
+  deliveries,
+  alerts,
+]

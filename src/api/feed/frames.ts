@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { alertSchema } from '../alerts/alerts.ts'
 import { channelSchema } from '../channels/schema.ts'
 import { contact } from '../contacts/schema.ts'
 import { conversation } from '../conversations/schema.ts'
@@ -28,6 +29,8 @@ export const feedTypes = [
   'contact.created',
   'contact.updated',
   'channel.updated',
+  'alert.raised',
+  'alert.resolved',
 ] as const
 export type FeedType = (typeof feedTypes)[number]
 
@@ -102,6 +105,8 @@ const payloads = {
   'contact.created': contact,
   'contact.updated': contact,
   'channel.updated': channel,
+  'alert.raised': alertSchema,
+  'alert.resolved': alertSchema,
 } as const satisfies Record<FeedType, z.ZodType>
 
 /** The frame of one type. `id` is that of the event in the log, or derived from it: the same on every resume, on every process. */

@@ -16,6 +16,7 @@ const scopeOf: Readonly<Record<Family<FeedType>, Scope>> = {
   conversation: 'conversations:read',
   contact: 'contacts:read',
   channel: 'channels:read',
+  alert: 'alerts:read',
 }
 
 /** @param topics types (`message.status`), families (`message`, `message.*`) or `*`; everything when there are none */

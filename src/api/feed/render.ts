@@ -2,10 +2,12 @@ import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
 import { positionOf, type Position } from '../../domain/kernel/position.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
+import { getAlerts } from '../../projections/alerts/queries.ts'
 import { getChannels, type ChannelView } from '../../projections/channels/queries.ts'
 import { getContacts } from '../../projections/contacts/queries.ts'
 import { getConversations } from '../../projections/conversations/queries.ts'
 import { getMessages, type MessageView } from '../../projections/messages/queries.ts'
+import { renderAlert } from '../alerts/alerts.ts'
 import { renderContacts } from '../contacts/render.ts'
 import { renderConversations } from '../conversations/render.ts'
 import type { Opener } from '../messages/opening.ts'
@@ -22,10 +24,11 @@ type Bodies = {
   readonly conversations: ReadonlyMap<string, object>
   readonly contacts: ReadonlyMap<string, object>
   readonly channels: ReadonlyMap<string, object>
+  readonly alerts: ReadonlyMap<string, object>
 }
 
 /** Read models that the feed shows things from: it waits for these before it tells of an event. */
-export const feedReads = ['conversations', 'messages', 'contacts', 'channels'] as const
+export const feedReads = ['conversations', 'messages', 'contacts', 'channels', 'alerts'] as const
 
 /** Reads and opens what a page of events touched, each thing once whatever number of events touched it: one query per kind. */
 export function createFeedRenderer(deps: {
@@ -37,11 +40,12 @@ export function createFeedRenderer(deps: {
 
   async function read(tenantId: string, touched: readonly Touched[]): Promise<Bodies> {
     const ids = collect(touched)
-    const [messageRows, conversationRows, contactRows, channelRows] = await Promise.all([
+    const [messageRows, conversationRows, contactRows, channelRows, alertRows] = await Promise.all([
       getMessages(reader, tenantId, [...ids.messages.union(ids.statuses)]),
       getConversations(reader, tenantId, [...ids.conversations]),
       getContacts(reader, tenantId, [...ids.contacts]),
       getChannels(reader, tenantId, [...ids.channels]),
+      getAlerts(reader, tenantId, [...ids.alerts]),
     ])
     // A status needs the row of its message and not its words: those stay sealed.
     const shown = messageRows.filter(({ id }) => ids.messages.has(id))
@@ -55,6 +59,7 @@ export function createFeedRenderer(deps: {
       statuses: byId(messageRows),
       conversations: byId(conversations),
       contacts: byId(contacts),
+      alerts: byId(alertRows.map(renderAlert)),
       channels: new Map(channelRows.map((row) => [row.id, renderChannel(tenantId, row)])),
     }
   }
@@ -77,6 +82,7 @@ function collect(touched: readonly Touched[]): { readonly [Kind in keyof Bodies]
     conversations: new Set<string>(),
     contacts: new Set<string>(),
     channels: new Set<string>(),
+    alerts: new Set<string>(),
   }
   for (const { touch } of touched) {
     switch (touch.kind) {
@@ -95,6 +101,9 @@ function collect(touched: readonly Touched[]): { readonly [Kind in keyof Bodies]
         break
       case 'channel':
         ids.channels.add(touch.id)
+        break
+      case 'alert':
+        ids.alerts.add(touch.id)
         break
       default:
         touch satisfies never
@@ -120,6 +129,8 @@ function publish({ event, touch }: Touched, bodies: Bodies): readonly Published[
       return ofBody(event, touch.type, bodies.contacts.get(touch.id))
     case 'channel':
       return ofBody(event, touch.type, bodies.channels.get(touch.id) ?? { id: touch.id, removed: true })
+    case 'alert':
+      return ofBody(event, touch.type, bodies.alerts.get(touch.id))
     case 'status':
       return ofBody(event, touch.type, settledStatus(touch.data, event, bodies.statuses.get(touch.data.id)))
     default:

@@ -11,6 +11,8 @@ export const scopes = {
   'users:write': 'Invite, change and remove users and teams',
   'channels:read': 'Read channels and their health',
   'channels:write': 'Connect, change, test and remove channels',
+  'alerts:read': 'Read alerts',
+  'alerts:write': 'Resolve alerts',
   'conversations:read': 'Read conversations and their timelines',
   'conversations:write': 'Mark as read, snooze, resolve, reopen',
   'messages:read': 'Read messages',
