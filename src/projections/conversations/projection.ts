@@ -2,12 +2,17 @@ import type { EventType } from '../../domain/catalogue.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { sealedText } from '../../domain/kernel/secret.ts'
 import { windowExpiresAt } from '../../domain/conversation/sending.ts'
+import { isOfCustomer } from '../../domain/conversation/state.ts'
 import type { EventsOf, Projection } from '../engine/projection.ts'
 import { advanced, statusAfter, type MessageStatus } from '../messages/status.ts'
+import { entryPointAfter, isNewer, later } from './moments.ts'
 
 // The inbox: one row per conversation, newest activity first.
 // Invariants: unread = inbound messages after the last read marker; `version` is the stream's, so every event of the stream moves it (it is the ETag);
-// the last message is the latest one in the log, and its status is the one `messages` shows.
+// the last message is the one that was written last (see `isNewer`), also when an older one is delivered after it, and its status is the one `messages`
+// shows; whether it was edited or revoked is in `messageChanges`. What went by without us (`MessageRecorded`) is nobody's unread and opens no window, and
+// history moves a conversation no further up than its own time.
+// Version 2: history and echoes of the phone, the last message by its own time, free entry points (2026-11).
 
 export type ConversationRow = {
   readonly id: string
@@ -17,6 +22,8 @@ export type ConversationRow = {
   readonly snoozedUntil: Date | null
   readonly unreadCount: number
   readonly lastMessageId: string | null
+  /** By which `messageChanges` knows it. */
+  readonly lastMessageProviderId: string | null
   readonly lastMessageDirection: string | null
   readonly lastMessageType: string | null
   readonly lastMessageStatus: string | null
@@ -26,6 +33,9 @@ export type ConversationRow = {
   readonly lastMessageAt: Date | null
   readonly lastInboundAt: Date | null
   readonly windowExpiresAt: Date | null
+  /** When the customer last came by an advertisement. */
+  readonly entryPointAt: Date | null
+  readonly entryPointExpiresAt: Date | null
   readonly lastActivityAt: Date
   readonly createdAt: Date
   readonly updatedAt: Date
@@ -36,13 +46,21 @@ const handles = [
   'ConversationStarted',
   'MessageReceived',
   'MessageQueued',
+  'MessageRecorded',
+  'MessageCompleted',
+  'EchoRecognised',
+  'MessageReacted',
+  'MessageEdited',
+  'MessageRevoked',
   'SendAttempted',
   'SendAccepted',
   'SendDeferred',
   'SendFailed',
   'SendOutcomeUnknown',
   'SendRetried',
+  'SendResolved',
   'MessageStatusChanged',
+  'MessageStatusUnrecognised',
   'ConversationRead',
   'ConversationReopened',
   'ConversationMarkedPending',
@@ -53,7 +71,7 @@ type Handled = EventsOf<(typeof handles)[number]>
 
 export const conversations: Projection<ConversationRow, Handled> = {
   name: 'conversations',
-  version: 1,
+  version: 2,
   handles,
   creates: ['ConversationStarted'],
   table: {
@@ -65,6 +83,7 @@ export const conversations: Projection<ConversationRow, Handled> = {
       snoozedUntil: 'timestamptz',
       unreadCount: 'int4',
       lastMessageId: 'text',
+      lastMessageProviderId: 'text',
       lastMessageDirection: 'text',
       lastMessageType: 'text',
       lastMessageStatus: 'text',
@@ -73,6 +92,8 @@ export const conversations: Projection<ConversationRow, Handled> = {
       lastMessageAt: 'timestamptz',
       lastInboundAt: 'timestamptz',
       windowExpiresAt: 'timestamptz',
+      entryPointAt: 'timestamptz',
+      entryPointExpiresAt: 'timestamptz',
       lastActivityAt: 'timestamptz',
       createdAt: 'timestamptz',
       updatedAt: 'timestamptz',
@@ -104,6 +125,7 @@ function started(event: Handled, at: RecordedEvent): ConversationRow | undefined
     snoozedUntil: null,
     unreadCount: 0,
     lastMessageId: null,
+    lastMessageProviderId: null,
     lastMessageDirection: null,
     lastMessageType: null,
     lastMessageStatus: null,
@@ -112,6 +134,8 @@ function started(event: Handled, at: RecordedEvent): ConversationRow | undefined
     lastMessageAt: null,
     lastInboundAt: null,
     windowExpiresAt: null,
+    entryPointAt: null,
+    entryPointExpiresAt: null,
     lastActivityAt: at.recordedAt,
     createdAt: at.recordedAt,
     updatedAt: at.recordedAt,
@@ -123,28 +147,32 @@ function change(row: ConversationRow, event: Handled, at: RecordedEvent): Partia
   switch (event.type) {
     case 'ConversationStarted':
       return {}
-    case 'MessageReceived': {
-      const writtenAt = new Date(event.at)
-      // Deliveries may come late and out of order: the window follows the customer's latest message, not the latest delivery.
-      const lastInboundAt = row.lastInboundAt !== null && row.lastInboundAt > writtenAt ? row.lastInboundAt : writtenAt
-      return {
-        ...lastMessage(event, 'inbound', 'received', writtenAt, at),
-        unreadCount: row.unreadCount + 1,
-        lastInboundAt,
-        windowExpiresAt: windowExpiresAt(lastInboundAt.toISOString()) ?? null,
-      }
-    }
+    case 'MessageReceived':
+      return received(row, event, at)
     case 'MessageQueued':
-      return lastMessage(event, 'outbound', 'queued', new Date(at.meta.occurredAt), at)
+      return event.reactsTo === undefined
+        ? { ...lastMessage(row, event, at, { direction: 'outbound', status: 'queued', moment: new Date(at.meta.occurredAt) }), ...active(at) }
+        : {}
+    case 'MessageRecorded':
+      return recorded(row, event, at)
+    case 'MessageCompleted':
+      return event.messageId === row.lastMessageId ? body(event, at) : {}
+    case 'EchoRecognised':
+      return event.messageId === row.lastMessageId ? { lastMessageId: event.as } : {}
+    case 'MessageReacted':
+    case 'MessageEdited':
+    case 'MessageRevoked':
+    case 'MessageStatusUnrecognised':
+      return {}
     case 'SendAttempted':
     case 'SendAccepted':
     case 'SendDeferred':
     case 'SendFailed':
     case 'SendOutcomeUnknown':
     case 'SendRetried':
+    case 'SendResolved':
     case 'MessageStatusChanged':
-      if (event.messageId !== row.lastMessageId || row.lastMessageStatus === null) return {}
-      return { lastMessageStatus: advanced(row.lastMessageStatus as MessageStatus, statusAfter(event)) }
+      return { ...entryPointAfter(row, event, at), ...statusOfLast(row, event) }
     case 'ConversationRead':
       return { unreadCount: event.unread }
     case 'ConversationReopened':
@@ -160,19 +188,62 @@ function change(row: ConversationRow, event: Handled, at: RecordedEvent): Partia
   }
 }
 
-const lastMessage = (
-  event: EventsOf<'MessageReceived' | 'MessageQueued'>,
-  direction: 'inbound' | 'outbound',
-  status: MessageStatus,
-  moment: Date,
-  at: RecordedEvent,
-): Partial<ConversationRow> => ({
-  lastMessageId: event.messageId,
-  lastMessageDirection: direction,
+function received(row: ConversationRow, event: EventsOf<'MessageReceived'>, at: RecordedEvent): Partial<ConversationRow> {
+  const moment = new Date(event.at)
+  const last = lastMessage(row, event, at, { direction: 'inbound', status: 'received', moment })
+  if (!isOfCustomer(event.messageType)) return last
+  // Deliveries may come late and out of order: the window follows the customer's latest message, not the latest delivery.
+  const lastInboundAt = later(row.lastInboundAt, moment)
+  return {
+    ...last,
+    ...active(at),
+    unreadCount: row.unreadCount + 1,
+    lastInboundAt,
+    windowExpiresAt: windowExpiresAt(lastInboundAt.toISOString()) ?? null,
+    ...(event.entryPoint === undefined ? {} : { entryPointAt: later(row.entryPointAt, moment) }),
+  }
+}
+
+function recorded(row: ConversationRow, event: EventsOf<'MessageRecorded'>, at: RecordedEvent): Partial<ConversationRow> {
+  const { direction, status } = event
+  const moment = new Date(event.at)
+  const last = lastMessage(row, event, at, { direction, status: direction === 'inbound' ? 'received' : (status ?? 'sent'), moment })
+  if (event.origin === 'phone') return { ...last, ...active(at) }
+  // A conversation that begins with history is as old as that, not as its import.
+  return { ...last, lastActivityAt: row.lastMessageId === null ? moment : later(row.lastActivityAt, moment) }
+}
+
+const active = ({ recordedAt: lastActivityAt }: RecordedEvent): Partial<ConversationRow> => ({ lastActivityAt })
+
+type Written = EventsOf<'MessageReceived' | 'MessageQueued' | 'MessageRecorded'>
+type Facts = { readonly direction: 'inbound' | 'outbound'; readonly status: MessageStatus; readonly moment: Date }
+
+function lastMessage(row: ConversationRow, event: Written, at: RecordedEvent, { direction, status, moment }: Facts): Partial<ConversationRow> {
+  if (!isNewer(moment, row.lastMessageAt)) return {}
+  return {
+    lastMessageId: event.messageId,
+    lastMessageProviderId: event.type === 'MessageQueued' ? null : event.providerId,
+    lastMessageDirection: direction,
+    lastMessageStatus: status,
+    lastMessageAt: moment,
+    ...body(event, at),
+  }
+}
+
+const body = (event: Written | EventsOf<'MessageCompleted'>, at: RecordedEvent): Partial<ConversationRow> => ({
   lastMessageType: event.messageType,
-  lastMessageStatus: status,
   lastMessageContent: sealedText(event.content),
   lastMessageEventId: at.id,
-  lastMessageAt: moment,
-  lastActivityAt: at.recordedAt,
 })
+
+type Moving = EventsOf<
+  'SendAttempted' | 'SendAccepted' | 'SendDeferred' | 'SendFailed' | 'SendOutcomeUnknown' | 'SendRetried' | 'SendResolved' | 'MessageStatusChanged'
+>
+
+function statusOfLast(row: ConversationRow, event: Moving): Partial<ConversationRow> {
+  if (event.messageId !== row.lastMessageId || row.lastMessageStatus === null) return {}
+  return {
+    lastMessageStatus: advanced(row.lastMessageStatus as MessageStatus, statusAfter(event)),
+    ...('providerId' in event ? { lastMessageProviderId: event.providerId } : {}),
+  }
+}

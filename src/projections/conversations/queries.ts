@@ -1,19 +1,23 @@
+import { sql } from 'kysely'
 import type { SealedIdentity } from '../contacts/projection.ts'
 import type { ContactView } from '../contacts/queries.ts'
 import { selection, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
+import { joinedChanges, type ChangesTables, type JoinedChanges } from '../messageChanges/queries.ts'
 import { conversations, type ConversationRow } from './projection.ts'
 
 /**
  * A conversation with what is shown of its contact, everything personal still sealed: the name for (contactId, contactNameEventId, `name`), an identity for
  * (contactId, its eventId, `value`), the last message for (contactId, lastMessageEventId, `content`). The contact may be missing for a moment.
+ * What became of the last message since is beside it: of a revoked one nothing may be shown, of an edited one only the newest.
  */
-export type ConversationView = ConversationRow & {
-  readonly contactName: string | null
-  readonly contactNameEventId: string | null
-  readonly contactIdentities: readonly SealedIdentity[] | null
-}
+export type ConversationView = ConversationRow &
+  JoinedChanges & {
+    readonly contactName: string | null
+    readonly contactNameEventId: string | null
+    readonly contactIdentities: readonly SealedIdentity[] | null
+  }
 
 export type ConversationFilter = {
   readonly status?: string | undefined
@@ -24,17 +28,23 @@ export type ConversationFilter = {
   readonly limit: number
 }
 
-const db = queryBuilder<{
-  'rm_conversations.conversations': ReadTable<ConversationRow>
-  'rm_contacts.contacts': ReadTable<ContactView>
-}>()
+const db = queryBuilder<
+  {
+    'rm_conversations.conversations': ReadTable<ConversationRow>
+    'rm_contacts.contacts': ReadTable<ContactView>
+  } & ChangesTables
+>()
 
 const ofTenant = (tenantId: string) =>
   db
     .selectFrom('rm_conversations.conversations as v')
     // Joined when it is read, so a renamed contact does not rewrite its conversations.
     .leftJoin('rm_contacts.contacts as c', (join) => join.onRef('c.tenant_id', '=', 'v.tenant_id').onRef('c.id', '=', 'v.contact_id'))
+    .leftJoin('rm_message_changes.message_changes as x', (join) =>
+      join.onRef('x.tenant_id', '=', 'v.tenant_id').on('x.id', '=', sql<string>`v.channel_id || '/' || v.last_message_provider_id`),
+    )
     .where('v.tenant_id', '=', tenantId)
+    .select(joinedChanges('x'))
     .select(selection<ConversationRow, 'v'>(conversations.table, 'v'))
     .select(['c.name as contactName', 'c.name_event_id as contactNameEventId', 'c.identities as contactIdentities'])
 
