@@ -17,11 +17,16 @@ export async function freshDatabase(server = process.env['RECADO_TEST_POSTGRES']
   await administer(server, (admin) => copy(admin, name, template))
   return {
     url: databaseUrl(server, name),
-    drop: () =>
-      administer(server, async (admin) => {
-        await admin.query(`drop database if exists ${name} with (force)`)
-      }),
+    drop: () => administer(server, (admin) => dropDatabase(admin, name)),
   }
+}
+
+/** Another database with the same content. Nobody may be connected to the original. */
+export async function copyOf(original: TestDatabase): Promise<TestDatabase> {
+  const source = new URL(original.url).pathname.slice(1)
+  const name = `recado_test_${randomBytes(6).toString('hex')}`
+  await administer(databaseUrl(original.url, 'postgres'), (admin) => copy(admin, name, source))
+  return { url: databaseUrl(original.url, name), drop: () => administer(databaseUrl(original.url, 'postgres'), (admin) => dropDatabase(admin, name)) }
 }
 
 /** The url of another database on the same server. */
@@ -57,6 +62,10 @@ async function migratedTemplate(server: string): Promise<string> {
 async function copy(admin: Client, name: string, template: string): Promise<void> {
   await admin.query('select pg_advisory_lock($1)', [templateLock])
   await admin.query(`create database ${name} template ${template}`)
+}
+
+async function dropDatabase(admin: Client, name: string): Promise<void> {
+  await admin.query(`drop database if exists ${name} with (force)`)
 }
 
 async function administer(server: string, work: (admin: Client) => Promise<void>): Promise<void> {
