@@ -13,6 +13,7 @@ import type { Authenticate, HttpRequest, HttpResponse } from './principal.ts'
 import { problem } from './problem.ts'
 import { createRateLimits, type RateLimitOptions } from './rate-limit.ts'
 import type { Route } from './route.ts'
+import { uploadBody } from './upload.ts'
 
 export type AppDeps = AnsweringDeps & {
   /** Everything under the contract, mounted in this order. */
@@ -74,7 +75,8 @@ function mountRoutes(app: Express, deps: AppDeps): void {
   const methods = new Map<string, Set<string>>()
   for (const route of deps.routes) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    const body = route.body === undefined ? [] : [jsonBody(route.bodyLimit ?? mebibyte, route.bodyOptional === true)]
+    const json = route.body === undefined ? [] : [jsonBody(route.bodyLimit ?? mebibyte, route.bodyOptional === true)]
+    const body = route.upload === undefined ? json : [uploadBody(route.upload.maxBytes)]
     app[route.method](path, gate(route, deps.authenticate, limits), ...body, answering(route, deps))
     methods.set(path, (methods.get(path) ?? new Set()).add(route.method.toUpperCase()))
   }

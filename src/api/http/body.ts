@@ -12,6 +12,9 @@ const hashes = new WeakMap<IncomingMessage, string>()
 /** SHA-256 of the body's bytes as they came, for the Idempotency-Key; of nothing when there was none. */
 export const bodyHash = (req: IncomingMessage): string => hashes.get(req) ?? ''
 
+/** For bodies that are read elsewhere. */
+export const keepBodyHash = (req: IncomingMessage, hash: string): void => void hashes.set(req, hash)
+
 /**
  * JSON into `req.body`: strict UTF-8, a limit on size, and one on depth, checked before anything recursive (zod, JSON.stringify) sees it:
  * a megabyte of `[` would end in a stack overflow, which is a 500.

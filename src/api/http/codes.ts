@@ -72,6 +72,10 @@ export const problemCodes = {
   ],
   recipient_unknown: [409, 'The recipient has no address', 'The contact has neither a phone number nor a business-scoped id on this channel.'],
 
+  // Media
+  media_pending: [409, 'The file is not here yet', 'It is being fetched from the provider. Ask again, or wait for `media.stored` in the feed.'],
+  media_gone: [410, 'The file is gone', 'It was erased, the provider no longer had it, or it could not be fetched; `detail` says which.'],
+
   // Us
   unavailable: [
     503,

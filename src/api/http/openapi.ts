@@ -30,11 +30,14 @@ function codesOf(route: Route): readonly ProblemCode[] {
       ...(route.params === undefined ? [] : (['not_found'] as const)),
       ...(route.query === undefined && route.body === undefined ? [] : (['invalid_request'] as const)),
       ...(route.body === undefined ? [] : (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const)),
+      ...(route.upload === undefined ? [] : (['invalid_request', 'payload_too_large', 'unsupported_media_type'] as const)),
       ...(changes(route) ? (['tenant_suspended', 'idempotency_conflict', 'idempotency_in_progress'] as const) : []),
       ...(route.problems ?? []),
     ]),
   ]
 }
+
+const uploadSchema = z.object({ file: z.string().meta({ format: 'binary', description: 'The file, with its name and type' }) })
 
 const requestHeaders = {
   requestId: z.string().optional().meta({ description: 'Comes back, and is the correlation id of the events' }),
@@ -111,6 +114,7 @@ export function openApiDocument(routes: readonly Route[], info: { version: strin
       request: {
         ...(route.params === undefined ? {} : { params: route.params as z.ZodObject }),
         ...(route.query === undefined ? {} : { query: route.query as z.ZodObject }),
+        ...(route.upload === undefined ? {} : { body: { content: { 'multipart/form-data': { schema: uploadSchema } }, required: true } }),
         ...(route.body === undefined
           ? {}
           : { body: { content: { 'application/json': { schema: route.body } }, required: route.bodyOptional !== true } }),

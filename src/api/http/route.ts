@@ -32,6 +32,8 @@ export type RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B extends 
   readonly bodyOptional?: boolean
   /** Bytes of body accepted (1 MiB). */
   readonly bodyLimit?: number
+  /** Takes a file instead of JSON: `req.body` is then an `Upload`. */
+  readonly upload?: { readonly maxBytes: number }
   readonly responses: Readonly<Record<number, Response>>
   /** Codes beside those that every route may answer with. */
   readonly problems?: readonly ProblemCode[]

@@ -5,6 +5,8 @@ import { plain } from '../kernel/secret.ts'
 import type { MediaEvent } from './events.ts'
 import { evolve, initial, type Media } from './state.ts'
 
+export type { Media } from './state.ts'
+
 type EventOf<Type extends MediaEvent['type']> = Omit<Extract<MediaEvent, { type: Type }>, 'type'>
 
 /** A customer sent a file: it has to be fetched. */
