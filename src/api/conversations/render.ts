@@ -2,6 +2,7 @@ import type { ConversationView } from '../../projections/conversations/queries.t
 import { openPerson } from '../contacts/render.ts'
 import type { Opener } from '../messages/opening.ts'
 import { preview } from '../messages/preview.ts'
+import { shownNow, type Shown } from '../messages/shown.ts'
 import type { ConversationBody } from './schema.ts'
 
 export const renderConversations = (tenantId: string, rows: readonly ConversationView[], open: Opener): Promise<ConversationBody[]> =>
@@ -24,6 +25,7 @@ export async function renderConversation(tenantId: string, row: ConversationView
     ...(last === undefined ? {} : { last_message: last }),
     ...moment('last_inbound_at', row.lastInboundAt),
     ...moment('window_expires_at', row.windowExpiresAt),
+    ...moment('entry_point_expires_at', row.entryPointExpiresAt),
     ...moment('snoozed_until', row.snoozedUntil),
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
@@ -36,14 +38,29 @@ async function lastMessage(tenantId: string, row: ConversationView, open: Opener
   if (lastMessageId === null || lastMessageEventId === null || lastMessageContent === null || lastMessageType === null || lastMessageAt === null) {
     return undefined
   }
-  const text = await open({ tenantId, subject: row.contactId, eventId: lastMessageEventId, field: 'content' }, lastMessageContent)
+  const said = { ...row, eventId: lastMessageEventId, content: lastMessageContent, type: lastMessageType }
+  const shown = await shownNow(tenantId, said, open)
   return {
     id: lastMessageId,
     direction: lastMessageDirection === 'inbound' ? 'inbound' : 'outbound',
-    type: lastMessageType,
-    preview: text === null ? '' : preview(lastMessageType, JSON.parse(text) as Readonly<Record<string, unknown>>),
+    type: shown.type,
+    preview: previewOf(shown),
     at: lastMessageAt.toISOString(),
     ...(lastMessageStatus === null ? {} : { status: lastMessageStatus }),
+  }
+}
+
+/** Of what was deleted for everyone the inbox says so and nothing else. */
+function previewOf(shown: Shown): string {
+  switch (shown.state) {
+    case 'shown':
+      return preview(shown.type, shown.content)
+    case 'erased':
+      return ''
+    case 'revoked':
+      return '🚫 deleted'
+    default:
+      return shown satisfies never
   }
 }
 

@@ -42,7 +42,7 @@ export function conversationRoutes({ reader, open, inbox }: { reader: TenantQuer
         q: z.string().max(500).optional().meta({ description: 'Not supported yet: refused' }),
       }),
       responses: { 200: { description: 'A page of the inbox', schema: pageOf(conversation) } },
-      reads: ['conversations', 'contacts'],
+      reads: ['conversations', 'contacts', 'messageChanges'],
       async handle({ tenantId, query: { channel, updated_since: updatedSince, assignee, team, label, q, ...query } }) {
         if (given(q)) throw notSupported('q', 'conversations cannot be searched by words')
         if ([assignee, team, label].some(given)) return ok({ data: [], next_cursor: null })
@@ -60,7 +60,7 @@ export function conversationRoutes({ reader, open, inbox }: { reader: TenantQuer
       params,
       query: z.object({ as_of: z.string().max(100).optional().meta({ description: 'Not supported yet: refused' }) }),
       responses: { 200: { description: 'The conversation', schema: conversation } },
-      reads: ['conversations', 'contacts'],
+      reads: ['conversations', 'contacts', 'messageChanges'],
       async handle({ tenantId, params: { id }, query }) {
         refuseAsOf(query.as_of)
         const row = await getConversation(reader, tenantId, id)

@@ -32,6 +32,10 @@ export const conversation = z
       .optional(),
     last_inbound_at: z.string().optional(),
     window_expires_at: z.string().optional().meta({ description: 'Until then anything may be sent; afterwards only templates' }),
+    entry_point_expires_at: z
+      .string()
+      .optional()
+      .meta({ description: 'The customer came by an advertisement and was answered: until then messages are free. It permits nothing.' }),
     snoozed_until: z.string().optional(),
     created_at: z.string(),
     updated_at: z.string(),

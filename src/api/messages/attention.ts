@@ -29,7 +29,7 @@ export function attentionRoutes({ reader, open, inbox }: { reader: TenantQueries
       access: 'messages:read',
       query: z.object({ ...paging, status: z.enum(troubledStatuses).optional(), channel: z.string().max(100).optional() }),
       responses: { 200: { description: 'A page of messages', schema: pageOf(message) } },
-      reads: ['messages'],
+      reads: ['messages', 'messageChanges'],
       async handle({ tenantId, query: { channel, ...query } }) {
         return listed(listTroubled(reader, tenantId, { ...query, channelId: channel }), (rows) => renderMessages(tenantId, rows, open))
       },

@@ -7,4 +7,5 @@ export const messageErrorBody = (error: MessageError): NonNullable<MessageBody['
   ...(error.detail === undefined ? {} : { detail: error.detail }),
   retryable: error.retryable,
   ...(error.providerError === undefined ? {} : { provider_error: error.providerError }),
+  ...(error.providerErrors === undefined ? {} : { provider_errors: error.providerErrors }),
 })

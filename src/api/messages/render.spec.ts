@@ -16,12 +16,25 @@ const opener =
     return text
   }
 
+const untouched = {
+  reactions: null,
+  editedAt: null,
+  editType: null,
+  editContent: null,
+  editContactId: null,
+  editEventId: null,
+  revokedAt: null,
+}
+
 const picture: MessageView = {
+  ...untouched,
   id: 'm1',
   conversationId: 'v1',
   channelId: 'ch',
   contactId: 'co',
   direction: 'inbound',
+  origin: null,
+  reactsTo: null,
   type: 'image',
   providerId: 'wamid.IN',
   status: 'received',
@@ -33,6 +46,8 @@ const picture: MessageView = {
   sentBy: null,
   error: null,
   statusHistory: [{ status: 'received', at: noon.toISOString() }],
+  pricing: null,
+  threadAt: noon,
   occurredAt: noon,
   recordedAt: noon,
   position: '7',
@@ -59,6 +74,38 @@ describe('a message as clients see it', () => {
     const open = opener({ 'co/e1/content/S1': '{"hologram":{}}', 'co/e1/raw/S2': '{"type":"hologram","hologram":{"depth":3}}' })
     expect(await renderMessage('t', row, open)).toMatchObject({ type: 'hologram', raw: { hologram: { depth: 3 } } })
   })
+  it('says what it was edited to, and keeps its file', async () => {
+    const edit = { editedAt: noon, editType: 'image', editContent: 'S3', editContactId: 'co', editEventId: 'e9' }
+    const open = opener({ 'co/e1/content/S1': '{"image":{"id":"9001","caption":"old"}}', 'co/e9/content/S3': '{"image":{"caption":"new"}}' })
+    const rendered = await renderMessage('t', { ...picture, ...edit, raw: 'never opened' }, open)
+    expect(rendered).toMatchObject({ content: { image: { id: '9001', caption: 'new' } }, edited_at: noon.toISOString(), media: { id: '9001' } })
+    expect(rendered).not.toHaveProperty('raw')
+  })
+  it('that was revoked keeps its place, and nothing of it is even opened', async () => {
+    const rendered = await renderMessage('t', { ...picture, raw: 'S2', revokedAt: noon }, opener({}))
+    expect(rendered).toMatchObject({ id: 'm1', type: 'image', content: null, revoked_at: noon.toISOString() })
+    for (const gone of ['raw', 'media', 'erased']) expect(rendered).not.toHaveProperty(gone)
+  })
+  it('bears the reactions that stand on it', async () => {
+    const at = noon.toISOString()
+    const seal = (text: string, field: 'emoji' | 'content') => ({ text, contactId: 'co', eventId: 'er', field })
+    const reactions = [
+      { side: 'co', by: { kind: 'contact', id: 'co' }, at, providerId: 'wamid.R', seal: seal('S4', 'emoji') },
+      { side: 'us', by: { kind: 'user', id: 'ana' }, at, providerId: 'm9', seal: seal('S5', 'content') },
+      { side: 'c2', by: { kind: 'contact', id: 'c2' }, at, providerId: 'wamid.Q' },
+    ] as const
+    const texts = {
+      'co/e1/content/S1': '{"image":{}}',
+      'co/er/emoji/S4': '👍',
+      'co/er/content/S5': '{"reaction":{"message_id":"wamid.IN","emoji":"❤️"}}',
+    }
+    expect((await renderMessage('t', { ...picture, reactions }, opener(texts))).reactions).toEqual([
+      { emoji: '👍', by: { kind: 'contact', id: 'co' }, at },
+      { emoji: '❤️', by: { kind: 'user', id: 'ana' }, at },
+    ])
+    const takenBack = { ...texts, 'co/er/content/S5': '{"reaction":{"message_id":"wamid.IN","emoji":""}}' }
+    expect((await renderMessage('t', { ...picture, reactions }, opener(takenBack))).reactions).toHaveLength(1)
+  })
   it('that cannot be opened for another reason than erasure is an error, not a blank', async () => {
     await expect(renderMessage('t', picture, opener({}))).rejects.toThrow('not sealed for')
   })
@@ -66,6 +113,7 @@ describe('a message as clients see it', () => {
 
 describe('a conversation as clients see it', () => {
   const row: ConversationView = {
+    ...untouched,
     id: 'v1',
     channelId: 'ch',
     contactId: 'co',
@@ -76,6 +124,7 @@ describe('a conversation as clients see it', () => {
     snoozedUntil: null,
     unreadCount: 2,
     lastMessageId: 'm1',
+    lastMessageProviderId: 'wamid.IN',
     lastMessageDirection: 'inbound',
     lastMessageType: 'text',
     lastMessageStatus: 'received',
@@ -84,6 +133,8 @@ describe('a conversation as clients see it', () => {
     lastMessageAt: noon,
     lastInboundAt: noon,
     windowExpiresAt: noon,
+    entryPointAt: null,
+    entryPointExpiresAt: null,
     lastActivityAt: noon,
     createdAt: noon,
     updatedAt: noon,
@@ -95,6 +146,14 @@ describe('a conversation as clients see it', () => {
       contact: { id: 'co', name: 'Ana', phone: '+34600111222', wa_id: '34600111222' },
       last_message: { preview: 'Hola' },
     })
+  })
+  it('shows no word of a last message that was revoked, and the new words of an edited one', async () => {
+    const names = { 'co/en/name/SN': 'Ana', 'co/ew/value/SW': '34600111222' }
+    const revoked = await renderConversation('t', { ...row, revokedAt: noon }, opener(names))
+    expect(revoked.last_message).toMatchObject({ id: 'm1', preview: '🚫 deleted' })
+    const edit = { editedAt: noon, editType: 'text', editContent: 'S3', editContactId: 'co', editEventId: 'e9' }
+    const texts = { ...names, 'co/e1/content/S1': '{"text":{"body":"Hola"}}', 'co/e9/content/S3': '{"text":{"body":"Adiós"}}' }
+    expect((await renderConversation('t', { ...row, ...edit }, opener(texts))).last_message).toMatchObject({ preview: 'Adiós' })
   })
   it('of an erased contact keeps its counts and says that nobody is there any more', async () => {
     const rendered = await renderConversation('t', row, erased)

@@ -39,7 +39,7 @@ export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; 
         as_of: asOf,
       }),
       responses: { 200: { description: 'A page of the thread', schema: thread } },
-      reads: ['messages', 'conversations'],
+      reads: ['messages', 'messageChanges', 'conversations'],
       async handle({ tenantId, params: { id }, query: { as_of: moment, cursor, ...query } }) {
         refuseAsOf(moment)
         if ((await getConversation(reader, tenantId, id)) === undefined) throw problem('not_found')
@@ -55,7 +55,7 @@ export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; 
       access: 'messages:read',
       params,
       responses: { 200: { description: 'The message', schema: message } },
-      reads: ['messages'],
+      reads: ['messages', 'messageChanges'],
       async handle({ tenantId, params: { id } }) {
         const row = await getMessage(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')

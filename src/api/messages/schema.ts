@@ -7,6 +7,7 @@ const error = z
     detail: z.string().optional(),
     retryable: z.boolean(),
     provider_error: z.unknown().optional(),
+    provider_errors: z.array(z.unknown()).optional().meta({ description: 'All of them, where the provider named more than one' }),
   })
   .meta({ id: 'MessageError' })
 
@@ -25,12 +26,16 @@ export const message = z
     content: z
       .record(z.string(), z.unknown())
       .nullable()
-      .meta({ description: 'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`; null when it was erased' }),
+      .meta({
+        description:
+          'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`, and what came beside it (`referral`, `context`, `errors`, `identity`, `group_id`); null when it was erased or revoked',
+      }),
     erased: z.literal(true).optional().meta({ description: "The contact's personal data was erased on purpose" }),
     media: z
       .object({
         id: z.string().optional(),
         mime_type: z.string().optional(),
+        size: z.number().int().optional(),
         sha256: z.string().optional(),
         filename: z.string().optional(),
         state: z.enum(['pending', 'stored', 'expired', 'failed', 'erased']),
@@ -38,7 +43,19 @@ export const message = z
       })
       .optional(),
     reply_to: z.object({ id: z.string().optional(), provider_id: z.string() }).optional(),
-    reactions: z.array(z.unknown()),
+    reactions: z
+      .array(
+        z.object({
+          emoji: z.string(),
+          by: z.object({ kind: z.string(), id: z.string().optional(), name: z.string().optional() }),
+          at: z.string(),
+        }),
+      )
+      .meta({ description: 'The latest of the customer (`contact`) and the latest of ours' }),
+    edited_at: z.string().optional().meta({ description: '`content` is what it says since then' }),
+    revoked_at: z.string().optional().meta({ description: 'Deleted for everyone: it keeps its place, with `content: null`' }),
+    history: z.literal(true).optional().meta({ description: 'From before the connection' }),
+    pricing: z.unknown().optional().meta({ description: "Meta's word on what it costs" }),
     error: error.optional(),
     status_history: z.array(z.object({ status: z.string(), at: z.string() })),
     sent_by: z.object({ kind: z.string(), id: z.string().optional(), name: z.string().optional() }).optional(),
