@@ -5,6 +5,8 @@ import type { ConversationEvent } from '../../domain/conversation/events.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import { conversations, type ConversationRow } from './projection.ts'
 
+type EventOf<Type extends ConversationEvent['type']> = Extract<ConversationEvent, { type: Type }>
+
 const stream = streamRef('conversation', '0197c0de-0000-7000-8000-000000000001', 'conversation-1')
 const started: ConversationEvent = { type: 'ConversationStarted', channelId: 'channel-1', contactId: 'contact-1', by: 'inbound' }
 const received = (messageId: string, at: string): ConversationEvent => ({
@@ -103,5 +105,96 @@ describe('the inbox', () => {
     [[{ type: 'ConversationSnoozed', until: later }, { type: 'ConversationResolved' }], { status: 'resolved', snoozedUntil: null }],
   ])('shows the state of its triage after %j', (events, expected) => {
     expect(after(started, received('m1', noon), ...events)).toMatchObject(expected)
+  })
+
+  const recorded = (messageId: string, at: string, origin: 'phone' | 'history'): ConversationEvent => ({
+    type: 'MessageRecorded',
+    messageId,
+    channelId: 'channel-1',
+    contactId: 'contact-1',
+    origin,
+    direction: origin === 'phone' ? 'outbound' : 'inbound',
+    providerId: `wamid.${messageId}`,
+    messageType: 'text',
+    content: { sealed: `sealed ${messageId}` },
+    at,
+  })
+  it('shows the message that was written last, whichever was delivered last', () => {
+    expect(after(started, received('m2', later), received('m1', noon))).toMatchObject({ lastMessageId: 'm2', unreadCount: 2 })
+    expect(after(started, received('m1', noon), received('m2', noon)).lastMessageId).toBe('m2')
+  })
+  it('takes in history without counting it, moving up by it or opening a window', () => {
+    const old = '2025-06-01T08:00:00Z'
+    expect(after(started, recorded('h1', old, 'history'))).toMatchObject({
+      unreadCount: 0,
+      windowExpiresAt: null,
+      lastMessageId: 'h1',
+      lastActivityAt: new Date(old),
+    })
+    const live = after(started, received('m1', noon), recorded('h1', old, 'history'))
+    expect(live).toMatchObject({ lastMessageId: 'm1', unreadCount: 1, lastActivityAt: recordedAt(2), version: 3 })
+  })
+  it('moves up by what is written on the phone', () => {
+    expect(after(started, received('m1', noon), recorded('p1', later, 'phone'))).toMatchObject({
+      lastMessageId: 'p1',
+      lastMessageDirection: 'outbound',
+      lastMessageStatus: 'sent',
+      lastActivityAt: recordedAt(3),
+      unreadCount: 1,
+    })
+  })
+  it('goes on with our message when its echo turns out to be it', () => {
+    const recognised: ConversationEvent = { type: 'EchoRecognised', messageId: 'p1', as: 'm1', providerId: 'wamid.p1' }
+    const row = after(started, queued('m1'), recorded('p1', later, 'phone'), recognised, {
+      type: 'MessageStatusChanged',
+      messageId: 'm1',
+      providerId: 'wamid.p1',
+      status: 'read',
+      at: later,
+    })
+    expect(row).toMatchObject({ lastMessageId: 'm1', lastMessageStatus: 'read' })
+  })
+  it('has neither reactions of ours nor changes as its last message', () => {
+    const parties = { channelId: 'channel-1', contactId: 'contact-1' }
+    const reaction: ConversationEvent = { ...(queued('r1') as EventOf<'MessageQueued'>), messageType: 'reaction', reactsTo: 'wamid.m1' }
+    const revoked: ConversationEvent = { type: 'MessageRevoked', ...parties, targetId: 'wamid.m1', providerId: 'wamid.K', at: later }
+    expect(after(started, received('m1', noon), reaction, revoked)).toMatchObject({
+      lastMessageId: 'm1',
+      lastMessageProviderId: 'wamid.m1',
+      lastActivityAt: recordedAt(2),
+      version: 4,
+    })
+  })
+  it('counts nothing as unread that WhatsApp itself says of the customer', () => {
+    const system: ConversationEvent = { ...(received('s1', noon) as EventOf<'MessageReceived'>), messageType: 'system' }
+    expect(after(started, system)).toMatchObject({ unreadCount: 0, windowExpiresAt: null, lastMessageId: 's1' })
+  })
+
+  describe('a free entry point', () => {
+    const byAd: ConversationEvent = { ...(received('m1', noon) as EventOf<'MessageReceived'>), entryPoint: { sourceType: 'ad' } }
+    const accepted = (messageId: string): ConversationEvent => ({ type: 'SendAccepted', messageId, attempt: 1, providerId: `wamid.${messageId}` })
+    it('is open for 72 hours from the first answer', () => {
+      const row = after(started, byAd, queued('a1'), accepted('a1'), queued('a2'), accepted('a2'))
+      expect(row).toMatchObject({ entryPointAt: new Date(noon), entryPointExpiresAt: new Date(recordedAt(4).getTime() + 72 * 3_600_000) })
+    })
+    it('is not there without an advertisement, without an answer, or when the answer came too late', () => {
+      expect(after(started, received('m1', noon), queued('a1'), accepted('a1')).entryPointExpiresAt).toBeNull()
+      expect(after(started, byAd).entryPointExpiresAt).toBeNull()
+      const long: ConversationEvent = { ...(byAd as EventOf<'MessageReceived'>), at: '2025-12-31T11:00:00Z' }
+      expect(after(started, long, queued('a1'), accepted('a1')).entryPointExpiresAt).toBeNull()
+    })
+    it('lasts as long as Meta says where that is longer', () => {
+      const told: ConversationEvent = {
+        type: 'MessageStatusChanged',
+        messageId: 'a1',
+        providerId: 'wamid.a1',
+        status: 'sent',
+        at: later,
+        conversation: { id: 'c', origin: { type: 'referral_conversion' }, expiration_timestamp: '1800000000' },
+      }
+      expect(after(started, byAd, queued('a1'), accepted('a1'), told).entryPointExpiresAt).toEqual(new Date(1_800_000_000_000))
+      const other = { ...told, conversation: { id: 'c', origin: { type: 'service' }, expiration_timestamp: '1800000000' } }
+      expect(after(started, byAd, other as ConversationEvent).entryPointExpiresAt).toBeNull()
+    })
   })
 })

@@ -6,6 +6,8 @@ import type { ConversationEvent, MessageError } from '../../domain/conversation/
 import { streamRef } from '../../domain/kernel/stream.ts'
 import { messages, type MessageRow, type StatusEntry } from './projection.ts'
 
+type EventOf<Type extends ConversationEvent['type']> = Extract<ConversationEvent, { type: Type }>
+
 const stream = streamRef('conversation', '0197c0de-0000-7000-8000-000000000001', 'conversation-1')
 const ids = { messageId: 'message-1', channelId: 'channel-1', contactId: 'contact-1' }
 const received: ConversationEvent = {
@@ -145,6 +147,87 @@ describe('the messages of a thread', () => {
         expect(statuses(statusHistory)).toEqual(statuses(expected))
       }),
     )
+  })
+
+  it('keeps a word of the provider that it does not know in the history, and goes nowhere by it', () => {
+    const deleted: ConversationEvent = {
+      type: 'MessageStatusUnrecognised',
+      messageId: 'message-1',
+      providerId: 'wamid.2',
+      status: 'deleted',
+      at: '2026-01-01T12:00:09Z',
+      raw: { sealed: 'cmF3' },
+    }
+    const row = after(queued, attempted, accepted, deleted)
+    expect(row.status).toBe('sent')
+    expect(historyOf(row)).toEqual(['queued', 'sending', 'sent', 'deleted'])
+  })
+
+  it('shows the price that the earliest report names, whichever comes first', () => {
+    const priced = (status: 'sent' | 'delivered', category: string): ConversationEvent => ({
+      ...(reported(status, '2026-01-01T12:00:09Z') as EventOf<'MessageStatusChanged'>),
+      pricing: { category },
+    })
+    const [sent, delivered] = [priced('sent', 'utility'), priced('delivered', 'service')]
+    for (const order of [
+      [sent, delivered],
+      [delivered, sent],
+    ]) {
+      expect(JSON.parse(after(queued, attempted, ...order).pricing ?? 'null')).toEqual({ of: 'sent', pricing: { category: 'utility' } })
+    }
+    expect(JSON.parse(after(queued, attempted, accepted, delivered).pricing ?? 'null')).toMatchObject({ of: 'delivered' })
+  })
+
+  const recorded: EventOf<'MessageRecorded'> = {
+    ...ids,
+    type: 'MessageRecorded',
+    origin: 'history',
+    direction: 'outbound',
+    providerId: 'wamid.2',
+    messageType: 'text',
+    content: { sealed: 'aGlzdG9yeQ==' },
+    status: 'read',
+    at: '2025-06-01T08:00:00Z',
+  }
+  it('puts history where it belongs by its own time, and echoes of the phone where they came', () => {
+    const written = new Date('2025-06-01T08:00:00Z')
+    expect(after(recorded)).toMatchObject({
+      direction: 'outbound',
+      status: 'read',
+      threadAt: written,
+      occurredAt: written,
+      sentBy: '{"kind":"phone"}',
+    })
+    expect(after({ ...recorded, origin: 'phone' })).toMatchObject({ threadAt: recordedAt(1), occurredAt: written })
+    expect(after({ ...recorded, direction: 'inbound' })).toMatchObject({ status: 'received', sentBy: null })
+  })
+  it('takes statuses for what was written on the phone', () => {
+    const { status: _none, ...echo } = { ...recorded, origin: 'phone' as const }
+    expect(after(echo, reported('delivered', '2026-01-01T12:00:09Z')).status).toBe('delivered')
+  })
+  it('completes history whose body comes later', () => {
+    const { messageId, channelId, contactId } = ids
+    const completed: ConversationEvent = {
+      type: 'MessageCompleted',
+      messageId,
+      channelId,
+      contactId,
+      providerId: 'wamid.2',
+      messageType: 'image',
+      content: { sealed: 'Ym9keQ==' },
+    }
+    const row = after({ ...recorded, messageType: 'media_placeholder' }, completed)
+    expect(row).toMatchObject({ type: 'image', content: 'Ym9keQ==', threadAt: new Date('2025-06-01T08:00:00Z') })
+    expect(row.eventId).not.toBe(after(recorded).eventId)
+  })
+  it('shows an echo that turns out to be ours once', () => {
+    const echo: ConversationEvent = { ...recorded, origin: 'phone', messageId: 'echo' }
+    const recognised: ConversationEvent = { type: 'EchoRecognised', messageId: 'echo', as: 'message-1', providerId: 'wamid.2' }
+    const rows = rowsAfter(
+      messages,
+      [queued, attempted, echo, recognised, accepted].map((event) => [stream, event]),
+    )
+    expect(rows).toMatchObject([{ id: 'message-1', status: 'sent' }])
   })
 
   it('has no row for a report of a message that it never saw', () => {
