@@ -3,10 +3,12 @@ import type { Logger } from 'pino'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
+import type { MediaApi } from '../commands/ports/media-api.ts'
 import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
 import { runIntake } from '../commands/processes/intake/intake.ts'
 import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deliveries.ts'
 import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
+import { runMedia } from '../commands/processes/media/media.ts'
 import { runWaker } from '../commands/processes/waker.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
 import { channel } from '../domain/channel/channel.ts'
@@ -31,6 +33,7 @@ export function startWorkers({
   storage,
   useCases,
   cloudApi,
+  mediaApi,
   applied,
   intake,
   owner,
@@ -42,6 +45,7 @@ export function startWorkers({
   storage: Storage
   useCases: UseCases
   cloudApi: CloudApi
+  mediaApi: MediaApi
   applied: AppliedPositions
   intake: IntakeWatch
   owner: string
@@ -71,7 +75,7 @@ export function startWorkers({
       const account = await directory.accountOf(tenantId, channelId)
       if (account === undefined) return undefined
       const { state } = await commands.load(channel, tenantId, channelId)
-      return { ...account, throughput: state.facts.throughput }
+      return { ...account, throughput: state.facts.throughput, onBusinessApp: state.facts.onBusinessApp }
     },
     recipientOf: addressOf,
     onChannelTrouble({ tenantId, channelId }, { code, title, detail }) {
@@ -100,6 +104,22 @@ export function startWorkers({
     runIntake(
       { store, pool: workerPool, memory, handle, unpark, owner, log: log.child({ process: 'intake' }) },
       { signal, onApplied: intake.report },
+    ),
+    runMedia(
+      {
+        events: store,
+        commands,
+        vault,
+        store: storage.mediaStore,
+        mediaApi,
+        accountOf: directory.accountOf,
+        pool: workerPool,
+        jobsPool: storage.jobsPool,
+        owner,
+        clock,
+        log: log.child({ process: 'media' }),
+      },
+      signal,
     ),
     runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),
     sender.done,

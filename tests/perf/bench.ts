@@ -1,8 +1,9 @@
 import { benchAppend } from './append.ts'
 import { benchEndToEnd } from './end-to-end.ts'
+import { benchSend } from './send.ts'
 import { benchWebhook } from './webhook.ts'
 
-/** `npm run bench [-- append webhook end-to-end --long]`: the published figures. Run it alone; trust the ratios. */
+/** `npm run bench [-- append webhook end-to-end send --long]`: the published figures. Run it alone; trust the ratios. */
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const wants = (name: string): boolean => chosen.length === 0 || chosen.includes(name)
 const long = process.argv.includes('--long')
@@ -18,4 +19,8 @@ if (wants('webhook')) {
 if (wants('end-to-end')) {
   console.log('\n(c) webhook → visible through the query API')
   await benchEndToEnd({ halfSeconds: long ? 300 : 60 })
+}
+if (wants('send')) {
+  console.log('\n(d) sending, with a neighbour who answers a customer')
+  await benchSend({ messages: long ? 120_000 : 30_000 })
 }

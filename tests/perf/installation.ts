@@ -4,10 +4,12 @@ import { startRecado, type RunningRecado } from '../support/processes.ts'
 
 export const appSecret = 'bench-app-secret'
 const operatorKey = 'bench-operator-key'
+export const masterKey = Buffer.alloc(32, 7)
 
 /** A running Recado with one tenant and one connected number, ready to be measured or tormented. */
 export type Installation = {
   readonly recado: RunningRecado
+  readonly databaseUrl: string
   readonly phoneNumberId: string
   readonly tenantId: string
   readonly channelId: string
@@ -15,8 +17,12 @@ export type Installation = {
   readonly post: <T>(path: string, body: unknown, headers?: Record<string, string>) => Promise<T>
   /** Stops the program and starts it again on the same database with other roles. */
   readonly withRoles: (roles: string) => Promise<RunningRecado>
+  /** Another organisation with a number of its own. */
+  readonly neighbour: (number: { phoneNumberId: string; wabaId: string; accessToken: string }) => Promise<Neighbour>
   readonly end: () => Promise<void>
 }
+
+export type Neighbour = Pick<Installation, 'tenantId' | 'channelId' | 'get' | 'post'>
 
 export type InstallationOptions = { readonly server: string; readonly env?: Readonly<Record<string, string>>; readonly phoneNumberId?: string }
 
@@ -25,7 +31,7 @@ export async function createInstallation({ server, env = {}, phoneNumberId = '10
   const all = {
     DATABASE_URL: database.url,
     RECADO_DEMO: '0',
-    RECADO_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+    RECADO_MASTER_KEY: masterKey.toString('base64'),
     RECADO_OPERATOR_KEY: operatorKey,
     META_APP_SECRET: appSecret,
     META_VERIFY_TOKEN: 'bench',
@@ -44,28 +50,36 @@ export async function createInstallation({ server, env = {}, phoneNumberId = '10
     return JSON.parse(text) as T
   }
   const operator = { authorization: `Bearer ${operatorKey}` }
-  const created = await asked<{ tenant: { id: string }; api_key: { key: string } }>('POST', '/v1/tenants', operator, {
-    name: 'Bench',
-    slug: `bench-${randomUUID().slice(0, 8)}`,
-  })
-  const key = { authorization: `Bearer ${created.api_key.key}` }
-  const channel = await asked<{ id: string }>('POST', '/v1/channels', key, {
-    kind: 'business',
-    name: 'Bench',
-    phone_number_id: phoneNumberId,
-    waba_id: '200200200200200',
-    access_token: 'bench-token',
-    verify: false,
-  })
+  async function organisation(number: { phoneNumberId: string; wabaId: string; accessToken: string }): Promise<Neighbour> {
+    const created = await asked<{ tenant: { id: string }; api_key: { key: string } }>('POST', '/v1/tenants', operator, {
+      name: 'Bench',
+      slug: `bench-${randomUUID().slice(0, 8)}`,
+    })
+    const key = { authorization: `Bearer ${created.api_key.key}` }
+    const channel = await asked<{ id: string }>('POST', '/v1/channels', key, {
+      kind: 'business',
+      name: 'Bench',
+      phone_number_id: number.phoneNumberId,
+      waba_id: number.wabaId,
+      access_token: number.accessToken,
+      verify: false,
+    })
+    return {
+      tenantId: created.tenant.id,
+      channelId: channel.id,
+      get: (path, headers = {}) => asked('GET', path, { ...key, ...headers }),
+      post: (path, body, headers = {}) => asked('POST', path, { ...key, ...headers }, body),
+    }
+  }
+  const first = await organisation({ phoneNumberId, wabaId: '200200200200200', accessToken: 'bench-token' })
   return {
     get recado() {
       return recado
     },
+    databaseUrl: database.url,
     phoneNumberId,
-    tenantId: created.tenant.id,
-    channelId: channel.id,
-    get: (path, headers = {}) => asked('GET', path, { ...key, ...headers }),
-    post: (path, body, headers = {}) => asked('POST', path, { ...key, ...headers }, body),
+    ...first,
+    neighbour: organisation,
     async withRoles(roles) {
       await recado.stop()
       recado = await startRecado({ env: { ...all, RECADO_ROLES: roles }, probe: roles.includes('worker') ? '/readyz' : '/healthz' })

@@ -1,8 +1,11 @@
 import { Pool } from 'undici'
 import type { CallResult, CloudApi, CloudApiAccount, OutgoingMessage } from '../../commands/ports/cloud-api.ts'
+import type { ProfilesApi } from '../../commands/ports/profiles-api.ts'
 import type { NumberFacts } from '../../domain/channel/events.ts'
-import { bareError, metaError, numberFields, readNumbers, sendOutcome } from './answers.ts'
-import { exchange, type Answer, type Exchange } from './exchange.ts'
+import { numberFields, readNumbers, sendOutcome, sureNumberFields } from './answers.ts'
+import { exchange, type Exchange } from './exchange.ts'
+import { done, failure, isSuccess, lacksField } from './outcome.ts'
+import { profileCalls } from './profile.ts'
 
 export type CloudApiOptions = {
   /** `https://graph.facebook.com`, or the simulator; may have a path. */
@@ -18,10 +21,11 @@ export type CloudApiOptions = {
 const maxPages = 20
 
 /**
- * Meta's Cloud API over one bounded keep-alive pool.
+ * Meta's Cloud API over one bounded keep-alive pool. As many connections as the sender makes calls at once: with fewer, calls would queue in the pool,
+ * where no channel's turn counts, and at 200 ms an answer 32 of them would be 160 messages a second. They are opened when they are needed only.
  * Pipelining stays at 1 and HTTP/2 off: on a shared connection one reset would make every message on it `unknown`.
  */
-export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connections = 32 }: CloudApiOptions): CloudApi {
+export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connections = 512 }: CloudApiOptions): CloudApi & ProfilesApi {
   const base = new URL(graphUrl)
   const root = `${base.pathname.replace(/\/$/, '')}/${version}`
   const pool = new Pool(base.origin, {
@@ -48,17 +52,15 @@ export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connecti
       signal,
     })
 
-  const wabaNumbers = (account: CloudApiAccount, after: string | undefined): Promise<Exchange> =>
-    get(
-      account,
-      `/${encodeURIComponent(account.wabaId)}/phone_numbers?${new URLSearchParams({ fields: numberFields, limit: '100', ...(after && { after }) })}`,
-    )
+  const wabaNumbers = (account: CloudApiAccount, fields: string, after: string | undefined): Promise<Exchange> =>
+    get(account, `/${encodeURIComponent(account.wabaId)}/phone_numbers?${new URLSearchParams({ fields, limit: '100', ...(after && { after }) })}`)
 
   /** Lists the WABA's numbers instead of reading the number: only the list proves that the number is in this WABA, and it carries the same fields. */
-  async function describeNumber(account: CloudApiAccount): Promise<CallResult<NumberFacts>> {
+  async function describeNumber(account: CloudApiAccount, fields = numberFields): Promise<CallResult<NumberFacts>> {
     let after: string | undefined
     for (let page = 0; page < maxPages; page++) {
-      const result = await wabaNumbers(account, after)
+      const result = await wabaNumbers(account, fields, after)
+      if (fields !== sureNumberFields && lacksField(result)) return describeNumber(account, sureNumberFields)
       const read = 'answer' in result && isSuccess(result.answer) ? readNumbers(result.answer) : undefined
       if (!read) return failure(result)
       const found = read.numbers.find((number) => number.id === account.phoneNumberId)
@@ -85,10 +87,12 @@ export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connecti
       const body = { messaging_product: 'whatsapp', status: 'read', message_id: providerId, ...(typing && { typing_indicator: { type: 'text' } }) }
       return done(await post(account, `/${encodeURIComponent(account.phoneNumberId)}/messages`, body))
     },
-    describeNumber,
-    async subscribeApp(account) {
-      return done(await post(account, `/${encodeURIComponent(account.wabaId)}/subscribed_apps`, {}))
+    describeNumber: (account) => describeNumber(account),
+    async subscribeApp(account, override) {
+      const body = override === undefined ? {} : { override_callback_uri: override.url, verify_token: override.verifyToken }
+      return done(await post(account, `/${encodeURIComponent(account.wabaId)}/subscribed_apps`, body))
     },
+    ...profileCalls({ get, post }),
     close: () => pool.close(),
   }
 }
@@ -107,19 +111,4 @@ function sendBody(message: OutgoingMessage): Record<string, unknown> {
     ...(message.identityKeyHash !== undefined && { recipient_identity_key_hash: message.identityKeyHash }),
     biz_opaque_callback_data: message.callbackData,
   }
-}
-
-const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
-
-/** For calls that may be repeated at will, where "did it leave?" does not matter. */
-function failure(result: Exchange): { error: ReturnType<typeof bareError> } | { unreachable: string } {
-  if ('failed' in result) return { unreachable: result.failed }
-  const error = metaError(result.answer)
-  if (error) return { error }
-  const message = `HTTP ${result.answer.status} is not an answer of the Cloud API`
-  return result.answer.status >= 500 ? { unreachable: message } : { error: bareError(result.answer, message) }
-}
-
-function done(result: Exchange): CallResult<true> {
-  return 'answer' in result && isSuccess(result.answer) && !metaError(result.answer) ? { ok: true } : failure(result)
 }

@@ -9,11 +9,12 @@ import type { AddressOf } from '../../contacts/address-of.ts'
 import type { CloudApi, CloudApiAccount, OutgoingMessage, SendOutcome } from '../../ports/cloud-api.ts'
 import type { Content } from './outbox-changes.ts'
 import { readContent, type OutboxRow } from './outbox-table.ts'
+import type { ThroughputFacts } from './rates.ts'
 import type { Recorded, Recording } from './recording.ts'
 import { judge, type ChannelEffect, type Result } from './verdict.ts'
 
-/** The account of a channel that can be used now. `throughput` is Meta's level of the number: STANDARD (80 messages a second) or HIGH (1,000). */
-export type SendingAccount = CloudApiAccount & { readonly throughput?: string | undefined }
+/** The account of a channel that can be used now. */
+export type SendingAccount = CloudApiAccount & ThroughputFacts
 export type AccountOf = (tenantId: string, channelId: string) => Promise<SendingAccount | undefined>
 
 /** What an attempt needs to know of the channel's owner. */
@@ -30,7 +31,7 @@ export type Attempted = {
   readonly end: { readonly settled: Position } | { readonly again: OutboxRow }
   readonly channel: ChannelEffect
   readonly called?: SendOutcome['outcome']
-  readonly throughput?: string | undefined
+  readonly throughput?: ThroughputFacts
 }
 
 type Prepared = { readonly content: Content; readonly account: SendingAccount; readonly message: OutgoingMessage }
@@ -173,7 +174,7 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
     const stored = await recording.result(row, stepOf(row.messageId, attempt, result, clock()), content, hardStop)
     const end = endOf(row, stored, result.kind === 'deferred' ? result.retryAt : now())
     if ('settled' in end) contents.delete(row.messageId)
-    return { end, channel, called: outcome.outcome, throughput: prepared.account.throughput }
+    return { end, channel, called: outcome.outcome, throughput: prepared.account }
   }
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { Attempted, Holding } from './attempt.ts'
 import { mayCall, type Channel } from './channel.ts'
 import { channelKey, type ChannelRef, type OutboxRow } from './outbox-table.ts'
+import { allowedPerSecond } from './rates.ts'
 import type { Limits } from './schedule.ts'
 import { createTurns } from './turns.ts'
 
@@ -12,7 +13,7 @@ type Deps = {
   clock: Clock
   log: Pick<Logger, 'warn' | 'error'>
   limits: Limits
-  /** Calls under way in this process. */
+  /** Calls under way in this process. One tenant, with however many channels, has three quarters of them at most. */
   atOnce: number
   hardStop: AbortSignal
   onTrouble: (channel: ChannelRef, error: MessageError) => void
@@ -31,7 +32,6 @@ export type Flights = {
   readonly underWay: () => number
 }
 
-const perSecondOf: Readonly<Record<string, number>> = { HIGH: 1_000 }
 const longestSleepMs = 60_000
 const longestLocalPauseMs = 60_000
 
@@ -39,6 +39,9 @@ const longestLocalPauseMs = 60_000
 export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, onTrouble }: Deps): Flights {
   const turns = createTurns<Channel>()
   const underWay = new Map<Promise<void>, string>()
+  const ofTenant = new Map<string, number>()
+  const passedOver = new Map<string, Set<Channel>>()
+  const most = Math.max(1, Math.floor(atOnce * 0.75))
   /** Messages that could not be tried for a reason of ours: database, key, a bug. */
   const localTrouble = new Map<string, number>()
   const phase = { stopping: false }
@@ -49,20 +52,43 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
     pump()
   }
 
+  /** Turns take out whoever has nothing; this one has something and no place for it. */
+  function isFull(channel: Channel): boolean {
+    const { tenantId } = channel.lease
+    if ((ofTenant.get(tenantId) ?? 0) < most) return false
+    const waiting = passedOver.get(tenantId) ?? new Set()
+    passedOver.set(tenantId, waiting.add(channel))
+    return true
+  }
+
   function pump(): void {
     while (!phase.stopping && underWay.size < atOnce) {
       const next = turns.pick((channel) => {
+        if (isFull(channel)) return undefined
         const row = mayCall(channel) ? channel.schedule.next(now()) : undefined
         if (row === undefined) sleepUntilDue(channel)
         return row === undefined ? undefined : { channel, row }
       })
       if (next === undefined) return
+      const { tenantId } = next.channel.lease
+      ofTenant.set(tenantId, (ofTenant.get(tenantId) ?? 0) + 1)
       const flight: Promise<void> = fly(next.channel, next.row).finally(() => {
         underWay.delete(flight)
+        landedOf(tenantId)
         wake(next.channel)
       })
       underWay.set(flight, channelKey(next.channel.lease))
     }
+  }
+
+  /** Other channels of a tenant that had as many calls as it may have were passed over: they are looked at again. */
+  function landedOf(tenantId: string): void {
+    const left = (ofTenant.get(tenantId) ?? 1) - 1
+    if (left === 0) ofTenant.delete(tenantId)
+    else ofTenant.set(tenantId, left)
+    if (left !== most - 1) return
+    for (const channel of passedOver.get(tenantId) ?? []) if (channel.state === 'live') turns.add(tenantId, channel.lease.channelId, channel)
+    passedOver.delete(tenantId)
   }
 
   /** A channel whose lease is in doubt is woken by its renewal. */
@@ -94,7 +120,7 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
   function learn(channel: Channel, { called, throughput, channel: effect }: Attempted): void {
     const { schedule } = channel
     const { pauseMs, slower, trouble } = effect
-    if (called !== undefined) schedule.setPerSecond(perSecondOf[throughput ?? ''] ?? limits.perSecond)
+    if (called !== undefined) schedule.setPerSecond(allowedPerSecond(throughput ?? {}, limits.perSecond))
     if (called === 'accepted') {
       channel.streak = 0
       channel.troubleCode = undefined

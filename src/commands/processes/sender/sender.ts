@@ -52,7 +52,7 @@ export type Sender = {
 }
 
 /** Meta's limits (October 2026): 80 messages a second and number, 1 in 6 seconds to the same person with 45 at once. */
-const metaLimits: Limits = { perSecond: 80, pair: { perSecond: 1 / 6, burst: 45 }, atOnce: 256 }
+const metaLimits: Limits = { perSecond: 80, pair: { perSecond: 1 / 6, burst: 45 }, atOnce: 384 }
 const usualTimes: SenderTimes = { leaseMs: 10_000, pollMs: 1_000, idleMs: 30_000 }
 /** Sealed contents of messages that will go out soon: what is not here is read when its turn comes. */
 const contentsKept = 20_000
