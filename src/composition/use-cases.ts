@@ -4,6 +4,7 @@ import { createChangeChannel, createDisconnectChannel } from '../commands/channe
 import { createConnectChannel, createTestChannel } from '../commands/channels/check-channel.ts'
 import { createRemoveChannel } from '../commands/channels/remove-channel.ts'
 import { createFindContact } from '../commands/contacts/find-contact.ts'
+import { createHearOfContact } from '../commands/contacts/hear-of-contact.ts'
 import { createMeetContact } from '../commands/contacts/meet-contact.ts'
 import { createInbox } from '../commands/conversations/inbox.ts'
 import { createHandOver } from '../commands/deliveries/hand-over.ts'
@@ -11,7 +12,12 @@ import { createReceiveDelivery } from '../commands/deliveries/receive-delivery.t
 import { createReplayDelivery } from '../commands/deliveries/replay-delivery.ts'
 import { createDirectory, type Directory } from '../commands/directory/directory.ts'
 import { createCommands, type Commands } from '../commands/kernel/execute.ts'
+import { createCheckMedia } from '../commands/media/check-media.ts'
+import { createResolveMedia } from '../commands/media/resolve-media.ts'
+import { createUploadMedia } from '../commands/media/upload-media.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
+import type { MediaApi } from '../commands/ports/media-api.ts'
+import type { VoiceConverter } from '../commands/ports/voice-converter.ts'
 import { createApplyItems } from '../commands/processes/intake/apply-items.ts'
 import { createHandleDeliveries } from '../commands/processes/intake/handle-deliveries.ts'
 import { createIntakeMemory } from '../commands/processes/intake/memory.ts'
@@ -29,21 +35,26 @@ export type UseCases = ReturnType<typeof createUseCases>
 export function createUseCases({
   storage,
   cloudApi,
+  mediaApi,
+  converter,
   clock,
   onFailed,
   trusting,
 }: {
   storage: Storage
   cloudApi: CloudApi
+  mediaApi: MediaApi
+  converter: VoiceConverter
   clock: Clock
   onFailed: (error: unknown) => void
   /** See `createAddChannel`. */
   trusting: boolean
 }) {
-  const { store, vault, workerPool } = storage
+  const { store, vault, workerPool, mediaStore } = storage
   const commands: Commands = createCommands({ store, vault })
   const directory: Directory = createDirectory({ store, vault, clock, onFailed })
   const meetContact = createMeetContact({ commands, vault })
+  const hearOfContact = createHearOfContact({ commands, vault, meetContact })
   const memory = createIntakeMemory(workerPool)
   const raiseAlert = createRaiseAlert({ commands })
   const settleAlert = createSettleAlert({ commands })
@@ -58,7 +69,10 @@ export function createUseCases({
       meetContact,
       routes: directory,
       memory,
-      handlers: { contact: () => Promise.resolve(), news: createHearNews({ commands, vault, directory, raiseAlert, settleAlert }) },
+      handlers: {
+        contact: async ({ item }, context) => void (await hearOfContact(item.person, item.news, context)),
+        news: createHearNews({ commands, vault, directory, raiseAlert, settleAlert }),
+      },
     }),
   })
   const channels = { commands, cloudApi, directory, vault, clock }
@@ -89,6 +103,9 @@ export function createUseCases({
           }),
         ),
     }),
+    uploadMedia: createUploadMedia({ commands, vault, store: mediaStore, canConvert: converter.available }),
+    checkMedia: createCheckMedia({ commands, canConvert: converter.available }),
+    resolveMedia: createResolveMedia({ commands, vault, store: mediaStore, mediaApi, converter, clock }),
     createTenant: createTenantCreation({ commands, vault, directory }),
     governTenant: createGovernTenant({ commands, directory, removeChannel }),
     issueApiKey: createIssueApiKey({ commands, vault, directory }),

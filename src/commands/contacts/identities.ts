@@ -24,7 +24,7 @@ export function idsOf({ waId, bsuid, parentBsuid }: Person): readonly { kind: Id
 }
 
 /**
- * The identities of one person, named in several ways perhaps, each once. Sorted by kind and index, the same for all who meet the person: whoever finds none
+ * The identities of one person, named in several ways perhaps, each once. In the common order: sorted by kind and index, the same for all who meet the person: whoever finds none
  * of them known lets the later ones point at the first, and a common order keeps the pointers from running in a circle.
  * Phone first: it is what older webhooks have and newer ones usually still do, so both lead to the same contact.
  */
@@ -35,7 +35,10 @@ export function identitiesOf(tenantId: string, persons: readonly Person[], vault
     // The last one told is the newest spelling.
     found.set(index, { kind, value, index, ...(value === canonical ? {} : { spelling: vault.blindIndex(tenantId, `${kind} spelling`, value) }) })
   }
-  return [...found.values()].toSorted((a, b) => rank(a) - rank(b) || (a.index < b.index ? -1 : 1))
+  return inOrder([...found.values()])
 }
+
+export const inOrder = (identities: readonly Identity[]): readonly Identity[] =>
+  identities.toSorted((a, b) => rank(a) - rank(b) || (a.index < b.index ? -1 : 1))
 
 const rank = ({ kind }: Identity): number => identityKinds.indexOf(kind)

@@ -1,10 +1,12 @@
-import { contact, contactIdOf, type Meet } from '../../domain/contact/contact.ts'
+import { contact, contactIdOf, type Identity, type Meet } from '../../domain/contact/contact.ts'
 import type { Contact } from '../../domain/contact/state.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import type { Commands } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
+import { inOrder } from './identities.ts'
 
-export type Settled = { readonly contactId: string; readonly state: Contact }
+/** `apart`: the indexes of identities that belong to another contact, and stay there. */
+export type Settled = { readonly contactId: string; readonly state: Contact; readonly apart: ReadonlySet<string> }
 
 /**
  * Makes the identities of one person lead to one contact, and lets that contact be met.
@@ -17,17 +19,22 @@ export type Settled = { readonly contactId: string; readonly state: Contact }
  * Invariant: pointers never run in a circle. They lead from a later identity of the common order to an earlier one, or to a contact that exists.
  *
  * Where identities of one person belong to different contacts already (met under one and under another before anybody knew that they are the same), both
- * stay: the first identity's is met, and the other is recorded as its duplicate.
+ * stay: the one of the first identity to meet is met, and the other is recorded as its duplicate.
+ *
+ * `also`: further identities that shall lead to the same contact without being told to it as they are. `unseen`: see `Commands.execute`.
  */
 export async function settle(
   commands: Commands,
   meet: Meet,
   context: CommandContext,
-  { unseen = false }: { unseen?: boolean } = {},
+  { also = [], unseen = false }: { also?: readonly Identity[]; unseen?: boolean } = {},
 ): Promise<Settled> {
   const { tenantId } = context
-  const [first, ...further] = meet.identities.map(({ index }) => contactIdOf(tenantId, index))
-  if (first === undefined) throw new Error('a contact needs an identity')
+  const streamOf = ({ index }: Identity): string => contactIdOf(tenantId, index)
+  const identities = also.length === 0 ? meet.identities : inOrder([...meet.identities, ...also])
+  const [first, ...further] = identities.map(streamOf)
+  const [preferred] = meet.identities.map(streamOf)
+  if (first === undefined || preferred === undefined) throw new Error('a contact needs an identity')
 
   const look = (id: string) => commands.load(contact, tenantId, id)
 
@@ -45,25 +52,29 @@ export async function settle(
   }
 
   /** Another process may have made the stream a pointer meanwhile: then the person lives where it points to. */
-  async function meetAt(id: string): Promise<Settled> {
+  async function meetAt(id: string): Promise<{ contactId: string; state: Contact }> {
     const outcome = await commands.execute(contact, id, meet, context, { unseen })
     if ('position' in outcome) return { contactId: id, state: outcome.state }
     return meetAt(await endOf(id))
   }
 
-  const elsewhere = new Set((await Promise.all(further.map((id) => point(id, first)))).filter((end) => end !== first))
-  const [known] = elsewhere
-  if (known !== undefined && !(await look(first)).state.exists) {
+  const elsewhere = (await Promise.all(further.map((id) => point(id, first)))).filter((end) => end !== first)
+  if (elsewhere.length === 0) return { ...(await meetAt(first)), apart: new Set() }
+
+  if (!(await look(first)).state.exists) {
+    const [any = first] = elsewhere
+    const end = await endOf(preferred)
+    const known = end === first ? any : end
     // Only to a contact that exists may an earlier identity point: see the invariant.
-    const { contactId } = (await look(known)).state.exists ? { contactId: known } : await meetAt(known)
-    await point(first, contactId)
+    await point(first, (await look(known)).state.exists ? known : (await meetAt(known)).contactId)
   }
-  const settled = await meetAt(first)
-  for (const id of elsewhere) {
-    const other = await endOf(id)
-    if (other === settled.contactId || settled.state.duplicates.includes(other)) continue
+  const settled = await meetAt(await endOf(preferred))
+  const ends = await Promise.all(identities.map(async (identity) => ({ index: identity.index, end: await endOf(streamOf(identity)) })))
+  const apart = ends.filter(({ end }) => end !== settled.contactId)
+  for (const other of new Set(apart.map(({ end }) => end))) {
+    if (settled.state.duplicates.includes(other)) continue
     const suspicion = { type: 'suspectDuplicate', contactId: other, at: context.at.toISOString() } as const
     await commands.execute(contact, settled.contactId, suspicion, step(context, `duplicate ${other}`))
   }
-  return settled
+  return { ...settled, apart: new Set(apart.map(({ index }) => index)) }
 }

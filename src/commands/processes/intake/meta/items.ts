@@ -1,5 +1,6 @@
 import type { ProviderStatus, MediaReference } from '../../../../domain/conversation/events.ts'
 import type { RecordStatus } from '../../../../domain/conversation/statuses.ts'
+import type { ContactNews } from '../../../contacts/hear-of-contact.ts'
 import type { Person } from '../../../contacts/meet-contact.ts'
 
 /** What a delivery says, item by item, in our words. `path` leads back to the place in the raw delivery. */
@@ -49,13 +50,6 @@ export type StatusReport = Omit<RecordStatus, 'type' | 'messageId'>
 
 /** What we learn of a person beside messages. Applied before the messages of its page, because a new number decides whose conversation they belong to. */
 export type ContactItem = OfNumber & { readonly kind: 'contact'; readonly person: Person; readonly news: ContactNews; readonly at: string }
-export type ContactNews =
-  /** Another number or user id; `person` has the former ones. */
-  | { readonly kind: 'identity_replaced'; readonly now: Person }
-  | { readonly kind: 'consent'; readonly purpose: string; readonly granted: boolean; readonly source: string }
-  /** From the address book of a coexistence phone. */
-  | { readonly kind: 'address_book'; readonly action: 'add' | 'remove' }
-
 /** A webhook field of the account, its numbers or templates; also one that we do not know. */
 export type NewsItem = {
   readonly kind: 'news'

@@ -49,6 +49,7 @@ export const metaSystem = z.looseObject({
   wa_id: maybeId,
   new_wa_id: maybeId,
   user_id: maybeId,
+  parent_user_id: maybeId,
   customer: maybeId,
 })
 
@@ -87,8 +88,9 @@ export type MetaStatus = z.infer<typeof metaStatus>
 export const metaContact = z.looseObject({
   wa_id: id.optional().catch(undefined),
   user_id: id.optional().catch(undefined),
+  parent_user_id: id.optional().catch(undefined),
   profile: z
-    .looseObject({ name: z.string().optional().catch(undefined) })
+    .looseObject({ name: z.string().optional().catch(undefined), username: z.string().max(512).optional().catch(undefined) })
     .optional()
     .catch(undefined),
 })

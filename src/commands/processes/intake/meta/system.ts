@@ -11,7 +11,7 @@ export function identityReplaced(message: MetaMessage): ContactItem['news'] | un
   if (system === undefined || !moves.has(system.type)) return undefined
   const waId = system.wa_id ?? system.new_wa_id
   if (waId === undefined && system.user_id === undefined) return undefined
-  const now: Person = { waId, bsuid: system.user_id }
+  const now: Person = { waId, bsuid: system.user_id, parentBsuid: system.parent_user_id }
   return { kind: 'identity_replaced', now }
 }
 

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { translateAddressBook, translateEchoes, translateHistory, withoutPeople } from './coexistence.ts'
+import { translatePreferences, translateUserIds } from './identities.ts'
 import type { Item, NewsItem } from './items.ts'
 import { translateLeftOver } from './left-over.ts'
 import { translateMessages } from './messages.ts'
@@ -27,6 +28,8 @@ export type NumberChange = Change & { readonly phoneNumberId: string }
 /** Fields that concern one number and its customers. Everything else is news of the account. */
 const numberFields: Readonly<Record<string, (change: NumberChange) => readonly Item[]>> = {
   messages: (change) => [...translateMessages(change), ...translateStatuses(change), ...translateLeftOver(change)],
+  user_id_update: translateUserIds,
+  user_preferences: translatePreferences,
   smb_message_echoes: translateEchoes,
   history: translateHistory,
   smb_app_state_sync: translateAddressBook,
