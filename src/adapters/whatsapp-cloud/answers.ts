@@ -26,6 +26,15 @@ const number = z.object({
   quality_rating: z.string().optional().catch(undefined),
   throughput: z.object({ level: z.string() }).optional().catch(undefined),
   whatsapp_business_manager_messaging_limit: z.string().optional().catch(undefined),
+  status: z.string().optional().catch(undefined),
+  name_status: z.string().optional().catch(undefined),
+  new_name_status: z.string().optional().catch(undefined),
+  platform_type: z.string().optional().catch(undefined),
+  code_verification_status: z.string().optional().catch(undefined),
+  account_mode: z.string().optional().catch(undefined),
+  is_on_biz_app: z.boolean().optional().catch(undefined),
+  is_official_business_account: z.boolean().optional().catch(undefined),
+  is_pin_enabled: z.boolean().optional().catch(undefined),
 })
 const numbersBody = z.object({
   data: z.array(number),
@@ -36,7 +45,10 @@ const numbersBody = z.object({
 })
 
 /** Exactly the fields that `numbersBody` reads. */
-export const numberFields = 'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit'
+export const numberFields =
+  'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit,status,name_status,new_name_status,platform_type,code_verification_status,account_mode,is_on_biz_app,is_official_business_account,is_pin_enabled'
+/** For a version of Graph that has lost one of the others: a single unknown field fails the whole call. */
+export const sureNumberFields = 'id,display_phone_number,verified_name,quality_rating'
 
 export type NumbersPage = { readonly numbers: readonly { readonly id: string; readonly facts: NumberFacts }[]; readonly after?: string }
 
@@ -112,6 +124,15 @@ function factsOf(item: z.infer<typeof number>): NumberFacts {
     qualityRating: item.quality_rating,
     throughput: item.throughput?.level,
     messagingLimit: item.whatsapp_business_manager_messaging_limit,
+    numberStatus: item.status,
+    nameStatus: item.name_status,
+    newNameStatus: item.new_name_status,
+    platformType: item.platform_type,
+    codeVerification: item.code_verification_status,
+    accountMode: item.account_mode,
+    onBusinessApp: item.is_on_biz_app,
+    officialAccount: item.is_official_business_account,
+    pinEnabled: item.is_pin_enabled,
   }
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined))
 }

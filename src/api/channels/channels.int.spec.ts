@@ -267,7 +267,7 @@ describe('a removal that died half-way', () => {
     const [a, b] = await Promise.all([office.tenant(), office.tenant()])
     const body = number()
     const { createAddChannel } = await import('../../commands/channels/add-channel.ts')
-    const { onChannel } = await import('../../commands/channels/change-channel.ts')
+    const { onChannel } = await import('../../commands/channels/on-channel.ts')
     const commandId = randomUUID()
     const context = {
       tenantId: a.id,

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ChannelEntry } from '../../commands/directory/directory.ts'
-import type { ChannelDone } from '../../commands/channels/add-channel.ts'
+import type { ChannelDone } from '../../commands/channels/on-channel.ts'
 import { outgoingTypes } from '../../domain/conversation/outgoing.ts'
 import type { ChannelView } from '../../projections/channels/queries.ts'
 import type { channelSchema } from './schema.ts'

@@ -1,4 +1,4 @@
-import type { ChannelDone } from '../../commands/channels/add-channel.ts'
+import type { ChannelDone } from '../../commands/channels/on-channel.ts'
 import type { Directory } from '../../commands/directory/directory.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { getChannel } from '../../projections/channels/queries.ts'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { AddChannel, ChannelDone } from '../../commands/channels/add-channel.ts'
+import type { AddChannel } from '../../commands/channels/add-channel.ts'
+import type { ChannelDone } from '../../commands/channels/on-channel.ts'
 import type { ChangeChannel } from '../../commands/channels/change-channel.ts'
 import { verifyTokenOf } from '../../commands/directory/hook.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'

@@ -1,16 +1,15 @@
 import { channel } from '../../domain/channel/channel.ts'
-import type { Channel } from '../../domain/channel/state.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
-import type { Position } from '../../domain/kernel/position.ts'
 import { takeClaim, type Abandon } from '../claims/take.ts'
 import type { Commands } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
 import type { CloudApi } from '../ports/cloud-api.ts'
+import type { ChannelDirectory, ChannelDone } from './on-channel.ts'
 import { verifyNumber, type Unverified } from './verify-number.ts'
+import { adoptWebhooks, type WebhookAddressOf } from './webhooks.ts'
 
 export type NewChannel = { name: string; phoneNumberId: string; wabaId: string; accessToken: string; appSecret?: string | undefined; verify: boolean }
-export type ChannelDone = { readonly position: Position; readonly version: number; readonly channelId: string; readonly channel: Channel }
 export type AddChannel = (
   input: NewChannel,
   context: CommandContext,
@@ -21,14 +20,15 @@ export function createAddChannel({
   commands,
   cloudApi,
   directory,
+  webhookAddressOf,
   trusting = true,
 }: {
   commands: Commands
   cloudApi: CloudApi
-  directory: {
-    waitFor: (position: Position) => Promise<void>
+  directory: ChannelDirectory & {
     channelOfNumber: (phoneNumberId: string) => { readonly channelId: string } | undefined
   }
+  webhookAddressOf?: WebhookAddressOf | undefined
   /**
    * Whether a tenant may connect a number without proving that it is its own. In earnest only the operator may: what the installation's own Meta app
    * delivers for a number, also what was parked for it, goes to whoever connected it.
@@ -59,6 +59,7 @@ export function createAddChannel({
     // Somebody took our claim for abandoned between the two steps: the number is theirs.
     if (!('position' in outcome)) return { refused: 'number_taken' }
     await directory.waitFor(outcome.position)
-    return { position: outcome.position, version: outcome.version, channelId, channel: outcome.state }
+    const done = { position: outcome.position, version: outcome.version, channelId, channel: outcome.state }
+    return verify ? adoptWebhooks({ commands, cloudApi, directory, webhookAddressOf }, done, context) : done
   }
 }

@@ -1,12 +1,10 @@
-import { channel, type ChannelCommand, type ChannelRefusal } from '../../domain/channel/channel.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
-import type { Position } from '../../domain/kernel/position.ts'
 import type { Commands } from '../kernel/execute.ts'
-import type { CloudApi, CloudApiAccount } from '../ports/cloud-api.ts'
-import type { ChannelDone } from './add-channel.ts'
-import { verifyNumber, type Unverified } from './verify-number.ts'
+import type { CloudApi } from '../ports/cloud-api.ts'
+import { onChannel, type ChannelDirectory, type ChannelDone, type ChannelRefused } from './on-channel.ts'
+import { verifyNumber, type Unverified, type Verified } from './verify-number.ts'
+import { adoptWebhooks, webhookTrouble, type WebhookAddressOf } from './webhooks.ts'
 
-export type ChannelRefused = { readonly refused: 'not_found' | 'channel_removed' } | { readonly stale: { readonly version: number } }
 export type ChangeChannel = (
   input: {
     channelId: string
@@ -23,38 +21,29 @@ export type DisconnectChannel = (
   context: CommandContext,
 ) => Promise<ChannelDone | ChannelRefused>
 
-export type ChannelDirectory = {
-  waitFor: (position: Position) => Promise<void>
-  accountOf: (tenantId: string, channelId: string) => Promise<CloudApiAccount | undefined>
-}
-
-/** Runs one command on a channel and waits until the directory of this process knows of it. */
-export async function onChannel(
-  { commands, directory }: { commands: Commands; directory: Pick<ChannelDirectory, 'waitFor'> },
-  channelId: string,
-  command: ChannelCommand,
-  context: CommandContext,
-  ifVersion?: number,
-): Promise<ChannelDone | ChannelRefused> {
-  const outcome = await commands.execute(channel, channelId, command, context, { ifVersion })
-  if ('stale' in outcome) return outcome
-  if ('refused' in outcome) return { refused: seen(outcome.refused) }
-  await directory.waitFor(outcome.position)
-  return { position: outcome.position, version: outcome.version, channelId, channel: outcome.state }
-}
-
-const seen = (refusal: ChannelRefusal): 'not_found' | 'channel_removed' => (refusal === 'channel_removed' ? refusal : 'not_found')
-
 /** New name, new credentials or both. A new token is asked about first, so a typing mistake does not take a working channel down. */
-export function createChangeChannel(deps: { commands: Commands; cloudApi: CloudApi; directory: ChannelDirectory }): ChangeChannel {
+export function createChangeChannel(deps: {
+  commands: Commands
+  cloudApi: CloudApi
+  directory: ChannelDirectory
+  webhookAddressOf?: WebhookAddressOf | undefined
+}): ChangeChannel {
   return async ({ channelId, verify, ifVersion, accessToken, ...rest }, context) => {
-    if (accessToken === undefined) return onChannel(deps, channelId, { type: 'change', ...rest }, context, ifVersion)
+    const address = await deps.webhookAddressOf?.(context.tenantId, channelId)
+    // With its first app secret a channel gets an address of its own, which Meta has to be told.
+    const adopt = async (done: ChannelDone | ChannelRefused): Promise<ChannelDone | ChannelRefused> =>
+      'position' in done && verify && address === undefined && rest.appSecret !== undefined ? adoptWebhooks(deps, done, context) : done
+    if (accessToken === undefined) return adopt(await onChannel(deps, channelId, { type: 'change', ...rest }, context, ifVersion))
     const account = await deps.directory.accountOf(context.tenantId, channelId)
     if (account === undefined) return { refused: 'not_found' }
-    const verified = verify ? await verifyNumber(deps.cloudApi, { ...account, accessToken }, { subscribe: true }) : { facts: {} }
+    const verified: Verified | Unverified = verify
+      ? await verifyNumber(deps.cloudApi, { ...account, accessToken }, { subscribe: true, address })
+      : { facts: {} }
     if ('refused' in verified) return verified
     const connection = { verified: verify, facts: verified.facts }
-    return onChannel(deps, channelId, { type: 'change', ...rest, accessToken, connection }, context, ifVersion)
+    const done = await onChannel(deps, channelId, { type: 'change', ...rest, accessToken, connection }, context, ifVersion)
+    if ('position' in done && verified.webhooks !== undefined) return webhookTrouble(deps, done, verified.webhooks, context)
+    return adopt(done)
   }
 }
 

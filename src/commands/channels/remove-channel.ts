@@ -1,8 +1,8 @@
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { releaseClaim } from '../claims/take.ts'
 import type { Commands } from '../kernel/execute.ts'
-import type { ChannelDone } from './add-channel.ts'
-import { onChannel, type ChannelDirectory, type ChannelRefused } from './change-channel.ts'
+
+import { onChannel, type ChannelDirectory, type ChannelDone, type ChannelRefused } from './on-channel.ts'
 
 export type RemoveChannel = (
   input: { channelId: string; ifVersion: number | undefined },

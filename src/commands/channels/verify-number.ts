@@ -1,6 +1,7 @@
 import type { NumberFacts } from '../../domain/channel/events.ts'
-import { explain } from '../../domain/conversation/provider-errors.ts'
 import type { CallResult, CloudApi, CloudApiAccount, ProviderError } from '../ports/cloud-api.ts'
+import { explainCheck } from './explain-check.ts'
+import type { WebhookAddress } from './webhooks.ts'
 
 /** `credentials_refused`: somebody has to change something. `provider_unreachable`: try again later. Both say so to a person. */
 export type Unverified = {
@@ -9,31 +10,31 @@ export type Unverified = {
   readonly detail: string
   readonly providerError?: ProviderError
 }
-export type Verified = { readonly facts: NumberFacts }
+/** `webhooks`: the number works, but Meta did not take the address where its webhooks should go. */
+export type Verified = { readonly facts: NumberFacts; readonly webhooks?: Unverified }
 
-/** Asks the provider about the number: proves token, number and account in one go. `subscribe` also asks it to send us webhooks. */
+/** Asks the provider about the number: proves token, number and account in one go. `subscribe` also asks it to send us webhooks, to `address` if there is one. */
 export async function verifyNumber(
   cloudApi: CloudApi,
   account: CloudApiAccount,
-  { subscribe }: { subscribe: boolean },
+  { subscribe, address }: { subscribe: boolean; address?: WebhookAddress | undefined },
 ): Promise<Verified | Unverified> {
   const described = await cloudApi.describeNumber(account)
-  if (!('ok' in described)) return unverified(described, `the number ${account.phoneNumberId} of the account ${account.wabaId}`)
-  if (subscribe) {
-    const subscribed = await cloudApi.subscribeApp(account)
-    if (!('ok' in subscribed)) return unverified(subscribed, `the webhooks of the account ${account.wabaId}`)
-  }
-  return { facts: described.ok }
+  if (!('ok' in described)) return unverified(described, account)
+  const facts = described.ok
+  if (!subscribe) return { facts }
+  const subscribed = await cloudApi.subscribeApp(account, address)
+  if ('ok' in subscribed) return { facts }
+  const trouble = unverified(subscribed, account)
+  return address === undefined ? trouble : { facts, webhooks: trouble }
 }
 
-function unverified(result: Exclude<CallResult<unknown>, { ok: unknown }>, about: string): Unverified {
+export function unverified(result: Exclude<CallResult<unknown>, { ok: unknown }>, account: CloudApiAccount): Unverified {
   if ('unreachable' in result) {
     const title = 'Meta did not answer'
-    return { refused: 'provider_unreachable', title, detail: `${title} when asked about ${about}. Try again in a moment.` }
+    const detail = `${title} when asked about the number ${account.phoneNumberId} of the account ${account.wabaId}. Try again in a moment.`
+    return { refused: 'provider_unreachable', title, detail }
   }
-  const { error } = result
-  const { class: kind, title, explanation } = explain(error.code, error.status)
-  const passing = kind === 'retry' || kind === 'backoff'
-  const detail = `${title}, said of ${about}. ${explanation}`
-  return { refused: passing ? 'provider_unreachable' : 'credentials_refused', title, detail, providerError: error }
+  const { passing, title, detail } = explainCheck(result.error, account)
+  return { refused: passing ? 'provider_unreachable' : 'credentials_refused', title, detail, providerError: result.error }
 }

@@ -45,7 +45,10 @@ export type CloudApi = {
   markRead: (account: CloudApiAccount, providerId: string, typing: boolean) => Promise<CallResult<true>>
   /** Reads the number and its WABA: proves token, number and WABA in one go. */
   describeNumber: (account: CloudApiAccount) => Promise<CallResult<NumberFacts>>
-  /** Subscribes the app of the token to the WABA, so that webhooks come. */
-  subscribeApp: (account: CloudApiAccount) => Promise<CallResult<true>>
+  /**
+   * Subscribes the app of the token to the WABA, so that webhooks come: to the address of the app, or to `override`, which Meta asks for its challenge
+   * before it answers. Without `override` an earlier one ends.
+   */
+  subscribeApp: (account: CloudApiAccount, override?: { readonly url: string; readonly verifyToken: string }) => Promise<CallResult<true>>
   close: () => Promise<void>
 }
