@@ -35,8 +35,8 @@ export function evolve(state: Template, event: TemplateEvent): Template {
       return { ...initial, status: 'SUBMITTING', wabaId, name, language, definition, statusAt: at, edits: state.edits }
     }
     case 'TemplateHeardOf': {
-      const { wabaId, name, language, providerId } = event
-      return { ...initial, status: 'UNKNOWN', wabaId, name, language, ...(providerId === undefined ? {} : { providerId }) }
+      const { wabaId, name, language, providerId, at } = event
+      return { ...initial, status: 'UNKNOWN', wabaId, name, language, statusAt: at, ...(providerId === undefined ? {} : { providerId }) }
     }
     case 'TemplateSynced': {
       const { wabaId, name, language, providerId, status, definition, quality, rejectedReason, at } = event

@@ -88,6 +88,12 @@ describe('what Meta lists', () => {
     expect(typesOf(when({ type: 'recordMissing', at: later }, synced))).toEqual(['TemplateDeleted'])
     expect(typesOf(when({ type: 'recordMissing', at: noon }, submitted))).toEqual([])
     expect(typesOf(when({ type: 'recordMissing', at: noon }, synced, approved))).toEqual([])
+    const heard: TemplateEvent = { type: 'TemplateHeardOf', ...key, providerId: '81', at: noon.toISOString() }
+    expect(typesOf(when({ type: 'recordMissing', at: later }, heard))).toEqual([])
+    expect(typesOf(when({ type: 'recordMissing', at: new Date('2026-01-01T13:00:00Z') }, heard))).toEqual(['TemplateDeleted'])
+  })
+  it('fails a submission that never arrived', () => {
+    expect(typesOf(when({ type: 'recordMissing', at: later }, submitted))).toEqual(['TemplateSubmissionFailed'])
   })
 })
 

@@ -56,11 +56,8 @@ function decide(command: TemplateCommand, template: Template): Decision<Template
       return template.status === 'SUBMITTING' ? happened({ type: 'TemplateSubmissionFailed', error: command.error }) : nothing
     case 'sync':
       return sync(command, template)
-    case 'recordMissing': {
-      // What was submitted or heard of while the list was being read is not on it yet.
-      const fresh = template.statusAt >= command.at.toISOString() || template.status === 'SUBMITTING'
-      return isPresent(template) && !fresh ? happened({ type: 'TemplateDeleted', at: command.at.toISOString() }) : nothing
-    }
+    case 'recordMissing':
+      return recordMissing(command.at, template)
     case 'recordEdited':
       return recordEdited(command, template)
     case 'recordDeleted':
@@ -132,6 +129,19 @@ const known = ({ wabaId, name, language, providerId, status, definition, quality
   ...(quality === undefined ? {} : { quality }),
   ...(reason === undefined ? {} : { rejectedReason: reason }),
 })
+
+/** Meta's list lags: what was asked for or heard of just before it was read need not be on it yet. */
+const submissionGraceMs = 60_000
+const heardGraceMs = 10 * 60_000
+
+function recordMissing(at: Date, template: Template): Decision<TemplateEvent, TemplateRefusal> {
+  if (!isPresent(template)) return nothing
+  const { status, statusAt, definition } = template
+  const grace = status === 'SUBMITTING' ? submissionGraceMs : definition === undefined ? heardGraceMs : 0
+  if (Date.parse(statusAt) + grace >= at.getTime()) return nothing
+  if (status !== 'SUBMITTING') return happened({ type: 'TemplateDeleted', at: at.toISOString() })
+  return happened({ type: 'TemplateSubmissionFailed', error: { code: 'not_taken', title: 'Meta does not have the template; submit it again' } })
+}
 
 function recordEdited(
   { definition, at }: Extract<TemplateCommand, { type: 'recordEdited' }>,
