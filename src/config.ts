@@ -140,10 +140,33 @@ export const environment = z.object({
     says: 'Where read models get their events from.',
     otherwise: '`store`, the only one in this version',
   }),
-  MEDIA_STORE: variable(z.literal('file', { error: 'can only be `file` in this version' }).default('file'), {
-    takes: '`file`',
-    says: 'Where media is kept.',
-    otherwise: '`file`, the only one in this version',
+  MEDIA_STORE: variable(oneOf(['file', 's3']).default('file'), {
+    takes: '`file` or `s3`',
+    says: 'Where files of messages are kept, sealed: under `RECADO_DATA_DIR/media`, or in a bucket of any S3-compatible service, which several machines need.',
+    otherwise: '`file`',
+  }),
+  S3_ENDPOINT: variable(url(['http:', 'https:']).optional(), {
+    takes: 'URL',
+    says: 'Address of the S3-compatible service, without the bucket. Required with `MEDIA_STORE=s3`.',
+    otherwise: 'none',
+    example: 'https://s3.eu-central-1.amazonaws.com',
+  }),
+  S3_BUCKET: variable(z.string().optional(), {
+    takes: 'text',
+    says: 'The bucket; it has to exist. Required with `MEDIA_STORE=s3`.',
+    otherwise: 'none',
+  }),
+  S3_REGION: variable(z.string().default('us-east-1'), {
+    takes: 'text',
+    says: 'Region that requests are signed for; services without regions take the default.',
+    otherwise: '`us-east-1`',
+  }),
+  S3_ACCESS_KEY_ID: variable(z.string().optional(), { takes: 'text', says: 'Required with `MEDIA_STORE=s3`.', otherwise: 'none' }),
+  S3_SECRET_ACCESS_KEY: variable(z.string().optional(), { takes: 'text', says: 'Required with `MEDIA_STORE=s3`.', otherwise: 'none' }),
+  FFMPEG_PATH: variable(z.string().default('ffmpeg'), {
+    takes: 'name or path',
+    says: 'The program that makes voice notes of other sounds. Without it only Ogg/Opus mono can be sent with `voice: true`.',
+    otherwise: '`ffmpeg`, where it is installed',
   }),
   EVENTSTOREDB_URL: variable(notYet('EventStoreDB'), { takes: 'nothing', says: 'Reserved for a later version; refused until then.', otherwise: '' }),
   KAFKA_BROKERS: variable(notYet('Publication to Kafka'), {
@@ -157,6 +180,14 @@ export const environment = z.object({
     otherwise: 'none',
   }),
 })
+
+export type S3Config = {
+  readonly endpoint: string
+  readonly bucket: string
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
 
 export type Config = {
   readonly production: boolean
@@ -173,6 +204,10 @@ export type Config = {
   }
   /** As given; `masterKey` and `operatorKey` (keys.ts) make them the ones to use. */
   readonly given: { readonly masterKey: Buffer | undefined; readonly operatorKey: string | undefined }
+  readonly media: {
+    readonly store: { readonly kind: 'file'; readonly directory: string } | ({ readonly kind: 's3' } & S3Config)
+    readonly ffmpeg: string
+  }
   readonly roles: readonly Role[]
   readonly demo: boolean
   readonly log: { readonly level: (typeof logLevels)[number]; readonly pretty: boolean }
@@ -198,6 +233,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     mistakes.push('RECADO_DEMO cannot be 1 in production: everybody who reaches the simulator could write to every tenant as its customers')
   if (production && present['RECADO_MASTER_KEY'] === undefined)
     mistakes.push('RECADO_MASTER_KEY is required in production: 32 random bytes as base64, for example from `openssl rand -base64 32`')
+  if (present['MEDIA_STORE'] === 's3')
+    for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
+      if (present[name] === undefined) mistakes.push(`${name} is required with MEDIA_STORE=s3`)
   if (!parsed.success || mistakes.length > 0) throw new ConfigMistakes([...new Set(mistakes)])
   const { data } = parsed
   const metaIsConfigured = data.META_APP_SECRET.length > 0 || data.META_VERIFY_TOKEN !== undefined || data.META_GRAPH_URL !== undefined
@@ -217,10 +255,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       graphVersion: data.META_GRAPH_VERSION,
     },
     given: { masterKey: data.RECADO_MASTER_KEY, operatorKey: data.RECADO_OPERATOR_KEY },
+    media: { store: mediaStoreOf(data), ffmpeg: data.FFMPEG_PATH },
     roles: data.RECADO_ROLES,
     demo: data.RECADO_DEMO ?? (!metaIsConfigured && !production),
     log: { level: data.LOG_LEVEL, pretty: data.LOG_PRETTY },
   }
+}
+
+function mediaStoreOf(data: z.output<typeof environment>): Config['media']['store'] {
+  if (data.MEDIA_STORE === 'file') return { kind: 'file', directory: resolve(data.RECADO_DATA_DIR, 'media') }
+  const { S3_ENDPOINT: endpoint = '', S3_BUCKET: bucket = '', S3_REGION: region, S3_ACCESS_KEY_ID: accessKeyId = '' } = data
+  return { kind: 's3', endpoint, bucket, region, accessKeyId, secretAccessKey: data.S3_SECRET_ACCESS_KEY ?? '' }
 }
 
 function base64Key(text: string, context: z.RefinementCtx): Buffer {

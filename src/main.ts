@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
+import { createVoiceConverter } from './adapters/ffmpeg/voice-notes.ts'
 import { createCloudApi } from './adapters/whatsapp-cloud/cloud-api.ts'
+import { createMediaApi } from './adapters/whatsapp-cloud/media.ts'
 import type { DemoSession } from './api/pages/pages.ts'
 import { createIntakeWatch } from './commands/processes/intake/progress.ts'
 import { createHttp, listen, notYet } from './composition/http.ts'
@@ -54,12 +56,15 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     cleanUp.push(storage.close)
     const cloudApi = createCloudApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
     cleanUp.push(cloudApi.close)
-    const useCases = createUseCases({ storage, cloudApi, clock, onFailed: failed, trusting: !config.production })
+    const mediaApi = createMediaApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
+    cleanUp.push(mediaApi.close)
+    const converter = createVoiceConverter({ program: config.media.ffmpeg })
+    const useCases = createUseCases({ storage, cloudApi, mediaApi, converter, clock, onFailed: failed, trusting: !config.production })
     cleanUp.push(useCases.directory.close)
     const applied = createAppliedPositions({ projections, pool: storage.workerPool, store: storage.store })
     const intake = createIntakeWatch({ pool: storage.workerPool, store: storage.store, clock })
     const workers = config.roles.includes('worker')
-      ? startWorkers({ storage, useCases, cloudApi, applied, intake, owner, clock, log, signal: ending.signal, onFailed: failed })
+      ? startWorkers({ storage, useCases, cloudApi, mediaApi, applied, intake, owner, clock, log, signal: ending.signal, onFailed: failed })
       : undefined
     cleanUp.push(async () => workers?.done)
     await useCases.directory.ready()

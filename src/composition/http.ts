@@ -1,7 +1,12 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Logger } from 'pino'
 import { alertRoutes } from '../api/alerts/routes.ts'
+import { historySyncRoutes } from '../api/channels/history-sync.ts'
+import { profileRoutes } from '../api/channels/profile-routes.ts'
 import { channelRoutes } from '../api/channels/routes.ts'
+import { createMediaLinks } from '../api/media/links.ts'
+import { mediaRoutes } from '../api/media/routes.ts'
+import { createRenderStored, createShowMedia, type MediaViewing, type ShowMedia } from '../api/media/view.ts'
 import { renderChannel } from '../api/channels/render.ts'
 import { configRoutes } from '../api/config/routes.ts'
 import { contactRoutes } from '../api/contacts/routes.ts'
@@ -94,18 +99,20 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   const { directory } = useCases
   const reader = tenantQueries(storage.apiPool)
   const open = createOpener(storage.vault)
+  const links = createMediaLinks({ vault: storage.vault, clock: deps.clock })
+  const viewing = { reader, open, links, showMedia: createShowMedia({ reader, open, links }), renderMedia: createRenderStored({ open, links }) }
   const authenticate = createAuthenticate({ directory, operatorKey: deps.operatorKey })
   const hub = createHub({
     store: storage.store,
     shown: async (position, timeoutMs) => applied.waitFor(feedReads, position, timeoutMs),
-    render: createFeedRenderer({ reader, open, renderChannel: (tenantId, row) => renderChannel(row, directory.channelOf(tenantId, row.id)) }),
+    render: createFeedRenderer({ ...viewing, renderChannel: (tenantId, row) => renderChannel(row, directory.channelOf(tenantId, row.id)) }),
     credentialsAt: directory.waitFor,
     signal: deps.signal,
     log,
   })
   const feed = createFeed({ hub, store: storage.store, authenticate, log })
   const app = createApp({
-    routes: routesOf(deps, { reader, open }),
+    routes: routesOf(deps, viewing),
     authenticate,
     idempotency: createKeptAnswers({ pool: storage.apiPool, vault: storage.vault }),
     readAfter: applied.waitFor,
@@ -126,10 +133,9 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   return { listener, feed }
 }
 
-function routesOf(
-  { storage, useCases, applied, intake, metrics, config, starting }: HttpDeps,
-  { reader, open }: { reader: ReturnType<typeof tenantQueries>; open: ReturnType<typeof createOpener> },
-) {
+type Viewing = MediaViewing & { readonly showMedia: ShowMedia }
+
+function routesOf({ storage, useCases, applied, intake, metrics, config, starting }: HttpDeps, { reader, open, links, showMedia }: Viewing) {
   const { logOf, vault, workerPool } = storage
   const shared = { ...useCases, queries: reader, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
   return [
@@ -141,13 +147,16 @@ function routesOf(
     ...tenantRoutes({ ...shared, acrossTenants: operatorQueries(workerPool) }),
     ...keyRoutes(shared),
     ...channelRoutes(shared),
+    ...historySyncRoutes(shared),
+    ...profileRoutes(useCases),
     ...configRoutes(shared),
     ...alertRoutes({ reader, readAfter: applied.waitFor, resolveAlert: useCases.resolveAlert }),
     ...conversationRoutes({ reader, open, inbox: useCases.inbox }),
     ...timelineRoutes({ logOf, open }),
     ...sendingRoutes({ reader, inbox: useCases.inbox }),
-    ...messageRoutes({ reader, open, inbox: useCases.inbox }),
-    ...attentionRoutes({ reader, open, inbox: useCases.inbox }),
+    ...mediaRoutes({ reader, open, links, upload: useCases.uploadMedia, store: storage.mediaStore, vault }),
+    ...messageRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
+    ...attentionRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
     ...contactRoutes({ reader, open }),
     ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),

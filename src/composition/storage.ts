@@ -6,10 +6,13 @@ import { createPostgresEventStore } from '../adapters/event-store/postgres/event
 import { createTenantLogs } from '../adapters/event-store/postgres/tenant-log.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
+import { createFileStore } from '../adapters/media-store/file.ts'
+import type { MediaStore } from '../commands/ports/media-store.ts'
 import type { Config } from '../config.ts'
 import type { EventStore, TenantLogs } from '../domain/kernel/event-store.ts'
 import type { Vault } from '../domain/kernel/vault.ts'
 import { masterKey } from '../keys.ts'
+import { prepareJobs } from '../postgres/jobs.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { createPool } from '../postgres/pool.ts'
 import type { Metrics } from './metrics.ts'
@@ -27,6 +30,9 @@ export type Storage = {
   readonly workerPool: Pool
   /** The tables' owner, for the projections' own tables only. */
   readonly ownerPool: Pool
+  /** graphile-worker's own: it keeps one connection to listen on. */
+  readonly jobsPool: Pool
+  readonly mediaStore: MediaStore
   readonly close: () => Promise<void>
 }
 
@@ -38,6 +44,7 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     config.database.url === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, log: linesOf(log, () => closing) }) : undefined
   const url = embedded?.url ?? config.database.url ?? ''
   const pools: Pool[] = []
+  const mediaStore = await openMediaStore(config)
   const onError = (error: Error, which: string): void => {
     if (!closing) log.warn({ err: error, pool: which }, 'a database connection broke')
   }
@@ -58,6 +65,8 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     await checkMasterKey({ pool: workerPool, masterKey: key })
     const ownerPool = pool('owner', 2, 'owner')
     await prepareReadModels(ownerPool, projections)
+    await prepareJobs(ownerPool)
+    await mediaStore.check()
     const store = createPostgresEventStore({ pool: pool('recado_worker', 6, 'event store'), listenUrl: url, onBatch: metrics.onBatch })
     const apiPool = pool('recado_api', 10, 'api')
     return {
@@ -67,8 +76,11 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
       apiPool,
       workerPool,
       ownerPool,
+      jobsPool: pool('recado_worker', 5, 'jobs'),
+      mediaStore,
       async close() {
         await store.close()
+        await mediaStore.close()
         await end()
       },
     }
@@ -76,6 +88,13 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     await end()
     throw error
   }
+}
+
+/** Each adapter is loaded where it is used: the signing of S3 is nothing that a directory needs. */
+async function openMediaStore({ media: { store } }: Config): Promise<MediaStore> {
+  if (store.kind === 'file') return createFileStore(store.directory)
+  const { createS3Store } = await import('../adapters/media-store/s3.ts')
+  return createS3Store(store)
 }
 
 const patienceMs = 60_000

@@ -2,7 +2,10 @@ import { createRaiseAlert, createResolveAlert, createSettleAlert } from '../comm
 import { createAddChannel } from '../commands/channels/add-channel.ts'
 import { createChangeChannel, createDisconnectChannel } from '../commands/channels/change-channel.ts'
 import { createConnectChannel, createTestChannel } from '../commands/channels/check-channel.ts'
+import { createChangeProfile, createReadProfile } from '../commands/channels/profile.ts'
 import { createRemoveChannel } from '../commands/channels/remove-channel.ts'
+import { createSyncPhone } from '../commands/channels/sync-phone.ts'
+import { createWebhookAddressOf } from '../commands/channels/webhooks.ts'
 import { createFindContact } from '../commands/contacts/find-contact.ts'
 import { createHearOfContact } from '../commands/contacts/hear-of-contact.ts'
 import { createMeetContact } from '../commands/contacts/meet-contact.ts'
@@ -16,6 +19,8 @@ import { createCheckMedia } from '../commands/media/check-media.ts'
 import { createResolveMedia } from '../commands/media/resolve-media.ts'
 import { createUploadMedia } from '../commands/media/upload-media.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
+import type { ProfilesApi } from '../commands/ports/profiles-api.ts'
+import type { CoexistenceApi } from '../commands/ports/coexistence-api.ts'
 import type { MediaApi } from '../commands/ports/media-api.ts'
 import type { VoiceConverter } from '../commands/ports/voice-converter.ts'
 import { createApplyItems } from '../commands/processes/intake/apply-items.ts'
@@ -42,7 +47,7 @@ export function createUseCases({
   trusting,
 }: {
   storage: Storage
-  cloudApi: CloudApi
+  cloudApi: CloudApi & CoexistenceApi
   mediaApi: MediaApi
   converter: VoiceConverter
   clock: Clock
@@ -75,7 +80,8 @@ export function createUseCases({
       },
     }),
   })
-  const channels = { commands, cloudApi, directory, vault, clock }
+  const webhookAddressOf = createWebhookAddressOf({ directory, vault, publicUrl })
+  const channels = { commands, cloudApi, profiles: cloudApi, directory, vault, clock, webhookAddressOf }
   const removeChannel = createRemoveChannel(channels)
   return {
     commands,
@@ -99,6 +105,7 @@ export function createUseCases({
             early,
             earlyDone: [],
             parked: parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address }))),
+            opened: [],
             unparked: [],
           }),
         ),
@@ -116,5 +123,8 @@ export function createUseCases({
     removeChannel,
     testChannel: createTestChannel(channels),
     connectChannel: createConnectChannel(channels),
+    readProfile: createReadProfile(channels),
+    changeProfile: createChangeProfile(channels),
+    syncPhone: createSyncPhone({ cloudApi, directory }),
   }
 }

@@ -57,7 +57,16 @@ export function startWorkers({
   const { store, vault, workerPool, ownerPool } = storage
   const { commands, directory, memory, handle, handOver, inbox } = useCases
   const addressOf = createAddressOf({ store, vault })
-  const unpark = createUnparkDeliveries({ store, vault, directory, memory, handle, handOver })
+  const unpark = createUnparkDeliveries({
+    store,
+    vault,
+    directory,
+    memory,
+    handle,
+    handOver,
+    pool: workerPool,
+    log: log.child({ process: 'intake' }),
+  })
 
   const sender = startSender({
     store,

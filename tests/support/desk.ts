@@ -22,6 +22,8 @@ import { createKeptAnswers } from '../../src/api/http/kept-answers.ts'
 import type { Principal } from '../../src/api/http/principal.ts'
 import { createOpener } from '../../src/api/messages/opening.ts'
 import { attentionRoutes } from '../../src/api/messages/attention.ts'
+import { createMediaLinks } from '../../src/api/media/links.ts'
+import { createRenderStored, createShowMedia } from '../../src/api/media/view.ts'
 import { messageRoutes } from '../../src/api/messages/routes.ts'
 import { sendingRoutes } from '../../src/api/messages/sending.ts'
 import { mountPages } from '../../src/api/pages/pages.ts'
@@ -84,6 +86,8 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const reader = tenantQueries(pools.api)
   const logOf = createTenantLogs({ pool: pools.api, head: store.head })
   const open = createOpener(vault)
+  const links = createMediaLinks({ vault, clock: () => new Date() })
+  const showMedia = createShowMedia({ reader, open, links })
   const refused = new Map<string, 'revoked' | 'suspended'>()
   const scopesOf = new Map<string, readonly string[]>()
   const authenticate = (token: string): Principal | undefined => {
@@ -96,7 +100,13 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const hub = createHub({
     store,
     shown: (position, timeoutMs) => applied.waitFor(feedReads, position, timeoutMs),
-    render: createFeedRenderer({ reader, open, renderChannel: (_tenantId, row) => renderChannel(row, undefined) }),
+    render: createFeedRenderer({
+      reader,
+      open,
+      showMedia,
+      renderMedia: createRenderStored({ open, links }),
+      renderChannel: (_tenantId, row) => renderChannel(row, undefined),
+    }),
     credentialsAt: async () => undefined,
     signal: stop.signal,
     log: silent,
@@ -109,8 +119,8 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     routes: [
       ...conversationRoutes({ reader, open, inbox }),
       ...timelineRoutes({ logOf, open }),
-      ...messageRoutes({ reader, open, inbox }),
-      ...attentionRoutes({ reader, open, inbox }),
+      ...messageRoutes({ reader, open, showMedia, inbox }),
+      ...attentionRoutes({ reader, open, showMedia, inbox }),
       ...sendingRoutes({ inbox, reader }),
       ...contactRoutes({ reader, open }),
       ...deliveryRoutes({ reader, logOf, vault, replay }),

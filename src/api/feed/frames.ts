@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { alertSchema } from '../alerts/alerts.ts'
 import { channelSchema } from '../channels/schema.ts'
+import { change } from './changes.ts'
 import { contact } from '../contacts/schema.ts'
 import { conversation } from '../conversations/schema.ts'
+import { storedMedia } from '../media/schema.ts'
 import { message } from '../messages/schema.ts'
 
 /**
@@ -23,12 +25,16 @@ export const feedTypes = [
   'message.received',
   'message.queued',
   'message.status',
+  'message.reaction',
+  'message.edited',
+  'message.revoked',
   'conversation.created',
   'conversation.updated',
   'conversation.read',
   'contact.created',
   'contact.updated',
   'channel.updated',
+  'media.stored',
   'alert.raised',
   'alert.resolved',
 ] as const
@@ -90,6 +96,10 @@ const withConversation = message
   .meta({ id: 'MessageInConversation', description: 'The message, and its conversation after it (for keys with conversations:read)' })
 export type MessageInConversation = z.infer<typeof withConversation>
 
+const withChange = withConversation
+  .extend({ change })
+  .meta({ id: 'ChangedMessage', description: 'The message as it is now, and what was done to it' })
+
 const channel = z
   .union([channelSchema, z.object({ id: z.string(), removed: z.literal(true) })])
   .meta({ id: 'ChannelChange', description: 'The channel as it is now, or that it is gone' })
@@ -99,12 +109,16 @@ const payloads = {
   'message.received': withConversation,
   'message.queued': withConversation,
   'message.status': statusChange,
+  'message.reaction': withChange,
+  'message.edited': withChange,
+  'message.revoked': withChange,
   'conversation.created': conversation,
   'conversation.updated': conversation,
   'conversation.read': conversation,
   'contact.created': contact,
   'contact.updated': contact,
   'channel.updated': channel,
+  'media.stored': storedMedia,
   'alert.raised': alertSchema,
   'alert.resolved': alertSchema,
 } as const satisfies Record<FeedType, z.ZodType>

@@ -16,6 +16,7 @@ const scopeOf: Readonly<Record<Family<FeedType>, Scope>> = {
   conversation: 'conversations:read',
   contact: 'contacts:read',
   channel: 'channels:read',
+  media: 'media:read',
   alert: 'alerts:read',
 }
 

@@ -6,12 +6,16 @@ import { getAlerts } from '../../projections/alerts/queries.ts'
 import { getChannels, type ChannelView } from '../../projections/channels/queries.ts'
 import { getContacts } from '../../projections/contacts/queries.ts'
 import { getConversations } from '../../projections/conversations/queries.ts'
-import { getMessages, type MessageView } from '../../projections/messages/queries.ts'
+import { changesId } from '../../projections/messageChanges/projection.ts'
+import { getManyMedia } from '../../projections/media/queries.ts'
+import { getMessages, getTargets, type MessageView } from '../../projections/messages/queries.ts'
 import { renderAlert } from '../alerts/alerts.ts'
 import { renderContacts } from '../contacts/render.ts'
 import { renderConversations } from '../conversations/render.ts'
+import type { RenderStored, ShowMedia } from '../media/view.ts'
 import type { Opener } from '../messages/opening.ts'
 import { renderMessages } from '../messages/render.ts'
+import { renderChange } from './changes.ts'
 import type { FeedType, StatusChange } from './frames.ts'
 import type { RenderFeed } from './hub.ts'
 import type { Published } from './listener.ts'
@@ -20,46 +24,66 @@ import { touch, type Touch } from './touch.ts'
 type Touched = { readonly event: RecordedEvent; readonly touch: Touch }
 type Bodies = {
   readonly messages: ReadonlyMap<string, object>
+  /** By `changesId`. */
+  readonly targets: ReadonlyMap<string, object>
+  /** By the event. */
+  readonly changes: ReadonlyMap<string, object>
   readonly statuses: ReadonlyMap<string, MessageView>
   readonly conversations: ReadonlyMap<string, object>
   readonly contacts: ReadonlyMap<string, object>
   readonly channels: ReadonlyMap<string, object>
   readonly alerts: ReadonlyMap<string, object>
+  readonly media: ReadonlyMap<string, object>
 }
 
 /** Read models that the feed shows things from: it waits for these before it tells of an event. */
-export const feedReads = ['conversations', 'messages', 'contacts', 'channels', 'alerts'] as const
+export const feedReads = ['conversations', 'messages', 'messageChanges', 'contacts', 'channels', 'alerts', 'media'] as const
 
 /** Reads and opens what a page of events touched, each thing once whatever number of events touched it: one query per kind. */
 export function createFeedRenderer(deps: {
   reader: TenantQueries
   open: Opener
+  showMedia: ShowMedia
+  renderMedia: RenderStored
   renderChannel: (tenantId: string, row: ChannelView) => object
 }): RenderFeed {
-  const { reader, open, renderChannel } = deps
+  const { reader, open, showMedia, renderChannel } = deps
 
   async function read(tenantId: string, touched: readonly Touched[]): Promise<Bodies> {
     const ids = collect(touched)
-    const [messageRows, conversationRows, contactRows, channelRows, alertRows] = await Promise.all([
+    const [messageRows, conversationRows, contactRows, channelRows, alertRows, mediaRows] = await Promise.all([
       getMessages(reader, tenantId, [...ids.messages.union(ids.statuses)]),
       getConversations(reader, tenantId, [...ids.conversations]),
       getContacts(reader, tenantId, [...ids.contacts]),
       getChannels(reader, tenantId, [...ids.channels]),
       getAlerts(reader, tenantId, [...ids.alerts]),
+      getManyMedia(reader, tenantId, [...ids.media]),
     ])
     // A status needs the row of its message and not its words: those stay sealed.
     const shown = messageRows.filter(({ id }) => ids.messages.has(id))
-    const [messages, conversations, contacts] = await Promise.all([
-      renderMessages(tenantId, shown, open),
+    const changes = touched.flatMap(({ touch }) => (touch.kind === 'change' ? [touch] : []))
+    const targetRows = await getTargets(
+      reader,
+      tenantId,
+      changes.map(({ change }) => change.target),
+    )
+    const [messages, targets, opened, conversations, contacts, media] = await Promise.all([
+      renderMessages(tenantId, shown, open, showMedia),
+      renderMessages(tenantId, targetRows, open, showMedia),
+      Promise.all(changes.map(async ({ eventId, change }) => [eventId, await renderChange(tenantId, change, open)] as const)),
       renderConversations(tenantId, conversationRows, open),
       renderContacts(tenantId, contactRows, open),
+      Promise.all(mediaRows.map((row) => deps.renderMedia(tenantId, row))),
     ])
     return {
       messages: byId(messages),
+      targets: new Map(targets.map((message) => [changesId(message.channel_id, message.provider_id ?? ''), message])),
+      changes: new Map(opened),
       statuses: byId(messageRows),
       conversations: byId(conversations),
       contacts: byId(contacts),
       alerts: byId(alertRows.map(renderAlert)),
+      media: byId(media.filter((one) => one !== undefined)),
       channels: new Map(channelRows.map((row) => [row.id, renderChannel(tenantId, row)])),
     }
   }
@@ -75,7 +99,7 @@ export function createFeedRenderer(deps: {
   }
 }
 
-function collect(touched: readonly Touched[]): { readonly [Kind in keyof Bodies]: Set<string> } {
+function collect(touched: readonly Touched[]): { readonly [Kind in Exclude<keyof Bodies, 'targets' | 'changes'>]: Set<string> } {
   const ids = {
     messages: new Set<string>(),
     statuses: new Set<string>(),
@@ -83,11 +107,15 @@ function collect(touched: readonly Touched[]): { readonly [Kind in keyof Bodies]
     contacts: new Set<string>(),
     channels: new Set<string>(),
     alerts: new Set<string>(),
+    media: new Set<string>(),
   }
   for (const { touch } of touched) {
     switch (touch.kind) {
       case 'message':
         ids.messages.add(touch.id)
+        ids.conversations.add(touch.conversationId)
+        break
+      case 'change':
         ids.conversations.add(touch.conversationId)
         break
       case 'status':
@@ -104,6 +132,9 @@ function collect(touched: readonly Touched[]): { readonly [Kind in keyof Bodies]
         break
       case 'alert':
         ids.alerts.add(touch.id)
+        break
+      case 'media':
+        ids.media.add(touch.id)
         break
       default:
         touch satisfies never
@@ -123,6 +154,8 @@ function publish({ event, touch }: Touched, bodies: Bodies): readonly Published[
       if (message === undefined || conversation === undefined) return []
       return [publishMessage(event, touch, message, conversation)]
     }
+    case 'change':
+      return publishChange(event, touch, bodies)
     case 'conversation':
       return ofBody(event, touch.type, bodies.conversations.get(touch.id))
     case 'contact':
@@ -131,11 +164,23 @@ function publish({ event, touch }: Touched, bodies: Bodies): readonly Published[
       return ofBody(event, touch.type, bodies.channels.get(touch.id) ?? { id: touch.id, removed: true })
     case 'alert':
       return ofBody(event, touch.type, bodies.alerts.get(touch.id))
+    case 'media':
+      return ofBody(event, touch.type, bodies.media.get(touch.id))
     case 'status':
       return ofBody(event, touch.type, settledStatus(touch.data, event, bodies.statuses.get(touch.data.id)))
     default:
       return touch satisfies never
   }
+}
+
+/** Where its message is not here (yet), it will come with the change; until then only the conversation has moved on. */
+function publishChange(event: RecordedEvent, touch: Extract<Touch, { kind: 'change' }>, bodies: Bodies): readonly Published[] {
+  const conversation = bodies.conversations.get(touch.conversationId)
+  if (conversation === undefined) return []
+  const { channelId, providerId } = touch.change.target
+  const message = bodies.targets.get(changesId(channelId, providerId))
+  if (message === undefined) return ofBody(event, touch.before, conversation)
+  return [publishMessage(event, touch, { ...message, change: bodies.changes.get(touch.eventId) }, conversation)]
 }
 
 /**
@@ -157,7 +202,7 @@ function ofBody(event: RecordedEvent, type: FeedType, body: object | undefined):
  */
 function publishMessage(
   event: RecordedEvent,
-  { type, before }: Extract<Touch, { kind: 'message' }>,
+  { type, before }: Pick<Extract<Touch, { kind: 'message' }>, 'type' | 'before'>,
   message: object,
   conversation: object,
 ): Published {

@@ -4,16 +4,27 @@ import type { ContactEvent } from '../../domain/contact/events.ts'
 import type { ConversationEvent } from '../../domain/conversation/events.ts'
 import { fromStored } from '../../domain/kernel/codec.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import type { MediaEvent } from '../../domain/media/events.ts'
 import { messageErrorBody } from '../messages/error.ts'
+import { changeIn, reactionIn, type Change } from './changes.ts'
 import type { FeedType, StatusChange } from './frames.ts'
 
 /**
  * What one event of the log means for the feed: which thing it touched, and under which type it is told.
  * A message also changes its conversation (unread count, last message): `before` is the type under which that is told, just before the message.
+ * A change is told with the message that it changed, where that is here.
  */
 export type Touch =
   | { readonly kind: 'message'; readonly type: FeedType; readonly id: string; readonly conversationId: string; readonly before: FeedType }
-  | { readonly kind: 'conversation' | 'contact' | 'channel' | 'alert'; readonly type: FeedType; readonly id: string }
+  | { readonly kind: 'conversation' | 'contact' | 'channel' | 'alert' | 'media'; readonly type: FeedType; readonly id: string }
+  | {
+      readonly kind: 'change'
+      readonly type: FeedType
+      readonly change: Change
+      readonly eventId: string
+      readonly conversationId: string
+      readonly before: FeedType
+    }
   | { readonly kind: 'status'; readonly type: 'message.status'; readonly data: StatusChange }
 
 /** Types that the feed reads from the log. */
@@ -28,6 +39,8 @@ export const touchingTypes = [
   'SendOutcomeUnknown',
   'SendResolved',
   'MessageRecorded',
+  'MessageCompleted',
+  'EchoRecognised',
   'MessageReacted',
   'MessageEdited',
   'MessageRevoked',
@@ -57,7 +70,8 @@ export const touchingTypes = [
   'ChannelRemoved',
   'AlertRaised',
   'AlertResolved',
-] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent | AlertEvent)['type'][]
+  'MediaStored',
+] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent | MediaEvent | AlertEvent)['type'][]
 
 /** Undefined for what the feed does not tell. */
 export function touch(event: RecordedEvent): Touch | undefined {
@@ -76,8 +90,9 @@ export function touch(event: RecordedEvent): Touch | undefined {
     case 'user':
     case 'template':
     case 'account':
-    case 'media':
       return undefined
+    case 'media':
+      return event.type === 'MediaStored' ? { kind: 'media', type: 'media.stored', id: event.stream.id } : undefined
     default:
       return event.stream.category satisfies never
   }
@@ -91,7 +106,21 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
     case 'MessageReceived':
       return { kind: 'message', type: 'message.received', id: event.messageId, conversationId: id, before: 'conversation.updated' }
     case 'MessageQueued':
-      return { kind: 'message', type: 'message.queued', id: event.messageId, conversationId: id, before: 'conversation.updated' }
+      return event.reactsTo === undefined
+        ? { kind: 'message', type: 'message.queued', id: event.messageId, conversationId: id, before: 'conversation.updated' }
+        : changed('message.reaction', reactionIn({ ...event, reactsTo: event.reactsTo }, recorded), recorded)
+    case 'MessageRecorded': {
+      // History may be thousands of messages: whoever looks at the conversation loads them.
+      if (event.origin === 'history') return { kind: 'conversation', type: 'conversation.updated', id }
+      const type = event.direction === 'inbound' ? 'message.received' : 'message.queued'
+      return { kind: 'message', type, id: event.messageId, conversationId: id, before: 'conversation.updated' }
+    }
+    case 'MessageReacted':
+      return changed('message.reaction', changeIn(event, recorded), recorded)
+    case 'MessageEdited':
+      return changed('message.edited', changeIn(event, recorded), recorded)
+    case 'MessageRevoked':
+      return changed('message.revoked', changeIn(event, recorded), recorded)
     case 'ConversationRead':
       return { kind: 'conversation', type: 'conversation.read', id }
     case 'ConversationReopened':
@@ -101,10 +130,6 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
       return { kind: 'conversation', type: 'conversation.updated', id }
     case 'MessageCompleted':
     case 'EchoRecognised':
-    case 'MessageRecorded':
-    case 'MessageReacted':
-    case 'MessageEdited':
-    case 'MessageRevoked':
       return { kind: 'conversation', type: 'conversation.updated', id }
     case 'MessageStatusUnrecognised':
       return undefined
@@ -132,6 +157,15 @@ function inConversation(event: ConversationEvent, recorded: RecordedEvent): Touc
       return event satisfies never
   }
 }
+
+const changed = (type: FeedType, change: Change, { id: eventId, stream }: RecordedEvent): Touch => ({
+  kind: 'change',
+  type,
+  change,
+  eventId,
+  conversationId: stream.id,
+  before: 'conversation.updated',
+})
 
 /** A status is told as it was when it happened, not as the message is now: a listener that resumes sees each step. */
 function status(id: string, value: string, recorded: RecordedEvent, more: Partial<StatusChange> = {}): Touch {

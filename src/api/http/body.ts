@@ -27,7 +27,7 @@ export function jsonBody(limit: number, optional: boolean): HttpHandler {
     verify(req, _res, bytes, encoding) {
       if (encoding !== 'utf-8' && encoding !== 'utf8') throw problem('unsupported_media_type', 'JSON is sent in UTF-8.')
       if (!isUtf8(bytes)) throw problem('malformed_json', 'The body is not valid UTF-8.')
-      if (nestsDeeperThan(bytes, deepest)) throw problem('malformed_json', `The body is nested deeper than ${deepest} levels.`)
+      if (nestsDeeperThan(bytes.toString('latin1'), deepest)) throw problem('malformed_json', `The body is nested deeper than ${deepest} levels.`)
       hashes.set(req, createHash('sha256').update(bytes).digest('hex'))
     },
   })

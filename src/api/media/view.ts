@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { mediaIdOf, subjectOf } from '../../domain/media/media.ts'
 import { isMediaKind } from '../../domain/media/rules.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
@@ -5,7 +6,7 @@ import { getManyMedia, type MediaView } from '../../projections/media/queries.ts
 import type { Opener } from '../messages/opening.ts'
 import type { MessageBody } from '../messages/schema.ts'
 import type { MediaLinks } from './links.ts'
-import type { MediaBody } from './schema.ts'
+import type { MediaBody, storedMedia } from './schema.ts'
 
 export type MediaViewing = { readonly reader: TenantQueries; readonly open: Opener; readonly links: MediaLinks }
 
@@ -37,6 +38,17 @@ export async function mediaBody(tenantId: string, row: MediaView, { open, links 
     ...(row.height === null ? {} : { height: row.height }),
   }
 }
+
+/** A file that came with a message, as the feed tells it; undefined for one that was uploaded, of which nobody needs to hear. */
+export type RenderStored = (tenantId: string, row: MediaView) => Promise<z.infer<typeof storedMedia> | undefined>
+
+export const createRenderStored =
+  (viewing: Pick<MediaViewing, 'open' | 'links'>): RenderStored =>
+  async (tenantId, row) => {
+    const { id, messageId, conversationId } = row
+    if (messageId === null || conversationId === null) return undefined
+    return { id, message_id: messageId, conversation_id: conversationId, media: await mediaBody(tenantId, row, viewing) }
+  }
 
 /** Puts the files of messages into them: one query for a whole page. */
 export type ShowMedia = (tenantId: string, messages: readonly MessageBody[]) => Promise<MessageBody[]>
@@ -75,14 +87,15 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 
 /** Which file a message is about: one that came with it from outside, or one of ours that it names. */
-function referenced(tenantId: string, { id, type, direction, content, sent_by }: MessageBody): Reference | undefined {
+function referenced(tenantId: string, { id, type, content, media }: MessageBody): Reference | undefined {
   const file = isMediaKind(type) ? (content?.[type] as Readonly<Record<string, unknown>> | null | undefined) : undefined
-  const given = text(file?.['id'])
-  if (file === null || file === undefined || given === undefined) return undefined
-  if (direction === 'outbound' && sent_by?.kind !== 'phone') return uuid.test(given) ? { id: given, toCome: false } : undefined
+  if (file === null || file === undefined) return undefined
+  const given = text(file['id'])
+  // A message that we sent names its file; one from outside brought it, also when an edit of its caption no longer says so.
+  if (media === undefined) return given !== undefined && uuid.test(given) ? { id: given, toCome: false } : undefined
   const described = { filename: text(file['filename']), mimeType: text(file['mime_type']), sha256: hexOf(text(file['sha256'])) }
   const known = Object.fromEntries(Object.entries(described).filter(([, value]) => value !== undefined))
-  return { id: mediaIdOf(tenantId, id), toCome: true, ...known }
+  return { id: mediaIdOf(tenantId, id), toCome: given !== undefined, ...known }
 }
 
 function pending({ id, filename, mimeType, sha256 }: Reference): MediaBody {

@@ -7,6 +7,7 @@ import { ok } from '../http/call.ts'
 import { pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
+import type { ShowMedia } from '../media/view.ts'
 import { listed } from './listed.ts'
 import type { Opener } from './opening.ts'
 import { done } from './refusals.ts'
@@ -17,7 +18,17 @@ const params = z.object({ id: z.string().min(1).max(100) })
 const resolution = z.strictObject({ as: z.enum(['sent', 'failed']), note: z.string().max(1000).optional() })
 
 /** Messages that somebody has to look at, and the decision about those of which nobody knows. Sending them again: `messageRoutes`. */
-export function attentionRoutes({ reader, open, inbox }: { reader: TenantQueries; open: Opener; inbox: Pick<Inbox, 'resolve'> }): readonly Route[] {
+export function attentionRoutes({
+  reader,
+  open,
+  showMedia,
+  inbox,
+}: {
+  reader: TenantQueries
+  open: Opener
+  showMedia: ShowMedia
+  inbox: Pick<Inbox, 'resolve'>
+}): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -31,7 +42,7 @@ export function attentionRoutes({ reader, open, inbox }: { reader: TenantQueries
       responses: { 200: { description: 'A page of messages', schema: pageOf(message) } },
       reads: ['messages', 'messageChanges'],
       async handle({ tenantId, query: { channel, ...query } }) {
-        return listed(listTroubled(reader, tenantId, { ...query, channelId: channel }), (rows) => renderMessages(tenantId, rows, open))
+        return listed(listTroubled(reader, tenantId, { ...query, channelId: channel }), (rows) => renderMessages(tenantId, rows, open, showMedia))
       },
     }),
     route({

@@ -1,4 +1,5 @@
 import type { MessageView } from '../../projections/messages/queries.ts'
+import type { ShowMedia } from '../media/view.ts'
 import { messageErrorBody } from './error.ts'
 import type { Opener } from './opening.ts'
 import { renderReactions } from './reactions.ts'
@@ -6,9 +7,11 @@ import type { MessageBody } from './schema.ts'
 import { shownNow, type Content, type Shown } from './shown.ts'
 
 /** A row as clients see it. Messages of one page are opened side by side: the vault loads a key once for all that wait for it. */
-export const renderMessages = (tenantId: string, rows: readonly MessageView[], open: Opener): Promise<MessageBody[]> =>
-  Promise.all(rows.map((row) => renderMessage(tenantId, row, open)))
+export async function renderMessages(tenantId: string, rows: readonly MessageView[], open: Opener, showMedia: ShowMedia): Promise<MessageBody[]> {
+  return showMedia(tenantId, await Promise.all(rows.map((row) => renderMessage(tenantId, row, open))))
+}
 
+/** Without its file, which `showMedia` puts into a whole page at once. */
 export async function renderMessage(tenantId: string, row: MessageView, open: Opener): Promise<MessageBody> {
   const [shown, raw, reactions] = await Promise.all([
     shownNow(tenantId, row, open),

@@ -8,10 +8,11 @@ import { accepted, ok } from '../http/call.ts'
 import { paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
+import type { ShowMedia } from '../media/view.ts'
 import { refuseAsOf } from './not-supported.ts'
 import type { Opener } from './opening.ts'
 import { done } from './refusals.ts'
-import { renderMessage, renderMessages } from './render.ts'
+import { renderMessages } from './render.ts'
 import { message } from './schema.ts'
 
 const params = z.object({ id: z.string().min(1).max(100) })
@@ -22,7 +23,17 @@ const thread = z.object({ data: z.array(message), next_cursor: z.string().nullab
 })
 
 /** Reading threads and messages, and asking for another attempt. */
-export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; open: Opener; inbox: Pick<Inbox, 'retry'> }): readonly Route[] {
+export function messageRoutes({
+  reader,
+  open,
+  showMedia,
+  inbox,
+}: {
+  reader: TenantQueries
+  open: Opener
+  showMedia: ShowMedia
+  inbox: Pick<Inbox, 'retry'>
+}): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -39,12 +50,12 @@ export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; 
         as_of: asOf,
       }),
       responses: { 200: { description: 'A page of the thread', schema: thread } },
-      reads: ['messages', 'messageChanges', 'conversations'],
+      reads: ['messages', 'messageChanges', 'conversations', 'media'],
       async handle({ tenantId, params: { id }, query: { as_of: moment, cursor, ...query } }) {
         refuseAsOf(moment)
         if ((await getConversation(reader, tenantId, id)) === undefined) throw problem('not_found')
         const { rows, next } = await anchored(() => listMessages(reader, tenantId, { conversationId: id, ...query, ...wentOn(query, cursor) }))
-        return ok({ data: await renderMessages(tenantId, rows, open), next_cursor: next ?? null })
+        return ok({ data: await renderMessages(tenantId, rows, open, showMedia), next_cursor: next ?? null })
       },
     }),
     route({
@@ -55,11 +66,12 @@ export function messageRoutes({ reader, open, inbox }: { reader: TenantQueries; 
       access: 'messages:read',
       params,
       responses: { 200: { description: 'The message', schema: message } },
-      reads: ['messages', 'messageChanges'],
+      reads: ['messages', 'messageChanges', 'media'],
       async handle({ tenantId, params: { id } }) {
         const row = await getMessage(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')
-        return ok(await renderMessage(tenantId, row, open), { version: row.version })
+        const [body] = await renderMessages(tenantId, [row], open, showMedia)
+        return ok(body, { version: row.version })
       },
     }),
     route({

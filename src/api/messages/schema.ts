@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { mediaSchema } from '../media/schema.ts'
 
 const error = z
   .object({
@@ -23,25 +24,12 @@ export const message = z
     status: z.string().meta({
       description: 'received for inbound; queued → sending → sent → delivered → read → played, failed, or unknown for outbound',
     }),
-    content: z
-      .record(z.string(), z.unknown())
-      .nullable()
-      .meta({
-        description:
-          'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`, and what came beside it (`referral`, `context`, `errors`, `identity`, `group_id`); null when it was erased or revoked',
-      }),
+    content: z.record(z.string(), z.unknown()).nullable().meta({
+      description:
+        'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`, and what came beside it (`referral`, `context`, `errors`, `identity`, `group_id`); null when it was erased or revoked',
+    }),
     erased: z.literal(true).optional().meta({ description: "The contact's personal data was erased on purpose" }),
-    media: z
-      .object({
-        id: z.string().optional(),
-        mime_type: z.string().optional(),
-        size: z.number().int().optional(),
-        sha256: z.string().optional(),
-        filename: z.string().optional(),
-        state: z.enum(['pending', 'stored', 'expired', 'failed', 'erased']),
-        url: z.string().optional(),
-      })
-      .optional(),
+    media: mediaSchema.partial({ id: true }).optional(),
     reply_to: z.object({ id: z.string().optional(), provider_id: z.string() }).optional(),
     reactions: z
       .array(
