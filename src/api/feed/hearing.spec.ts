@@ -3,7 +3,7 @@ import { feedTypes } from './frames.ts'
 import { hearing } from './hearing.ts'
 
 const told = (topics: readonly string[] | null | undefined, granted: readonly string[] = ['*']) => feedTypes.filter(hearing(topics, granted).wants)
-const ofMessages = ['message.received', 'message.queued', 'message.status']
+const ofMessages = ['message.received', 'message.queued', 'message.status', 'message.reaction', 'message.edited', 'message.revoked']
 
 describe('what a listener is told', () => {
   it('is everything without topics', () => {

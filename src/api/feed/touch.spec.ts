@@ -47,6 +47,44 @@ describe('what an event means for the feed', () => {
       },
     })
   })
+  const parties = { channelId: 'ch', contactId: 'co' }
+  it.each([
+    [
+      'MessageReacted',
+      { by: { kind: 'contact' }, emoji: { sealed: 'S' } },
+      'message.reaction',
+      { kind: 'reaction', by: { kind: 'contact', id: 'co' } },
+    ],
+    ['MessageReacted', { by: { kind: 'phone' } }, 'message.reaction', { kind: 'reaction', by: { kind: 'phone' } }],
+    ['MessageEdited', { messageType: 'text', content: { sealed: 'S' } }, 'message.edited', { kind: 'edit' }],
+    ['MessageRevoked', {}, 'message.revoked', { kind: 'revoke' }],
+  ])('is a change of the message that it names for %s', (eventType, data, type, body) => {
+    const at = '2026-01-01T11:59:00.000Z'
+    expect(touch(recorded('conversation', eventType, { ...parties, targetId: 'wamid.T', providerId: 'wamid.R', at, ...data }))).toMatchObject({
+      kind: 'change',
+      type,
+      conversationId: 's1',
+      change: { target: { channelId: 'ch', providerId: 'wamid.T' }, body: { ...body, at } },
+    })
+  })
+  it('is a reaction on its target, and no message, for a reaction that we send', () => {
+    const sent = { ...parties, messageId: 'm9', sentBy: { kind: 'user', id: 'ana' }, content: { sealed: 'S' }, reactsTo: 'wamid.T' }
+    expect(touch(recorded('conversation', 'MessageQueued', sent))).toMatchObject({
+      kind: 'change',
+      type: 'message.reaction',
+      change: { target: { providerId: 'wamid.T' }, body: { by: { kind: 'user', id: 'ana' } } },
+    })
+  })
+  it('is a message for an echo of the phone, and only a moved conversation for history', () => {
+    const echo = { ...parties, messageId: 'm1', origin: 'phone', direction: 'outbound' }
+    expect(touch(recorded('conversation', 'MessageRecorded', echo))).toMatchObject({ kind: 'message', type: 'message.queued', id: 'm1' })
+    expect(touch(recorded('conversation', 'MessageRecorded', { ...echo, direction: 'inbound' }))).toMatchObject({ type: 'message.received' })
+    expect(touch(recorded('conversation', 'MessageRecorded', { ...echo, origin: 'history' }))).toEqual({
+      kind: 'conversation',
+      type: 'conversation.updated',
+      id: 's1',
+    })
+  })
   it('is nothing for secrets, pointers, keys and deliveries', () => {
     for (const [category, type] of [
       ['channel', 'ChannelCredentialsChanged'],

@@ -171,7 +171,7 @@ describe('the inbox', () => {
   })
 
   describe('a free entry point', () => {
-    const byAd: ConversationEvent = { ...(received('m1', noon) as EventOf<'MessageReceived'>), entryPoint: { sourceType: 'ad' } }
+    const byAd: EventOf<'MessageReceived'> = { ...(received('m1', noon) as EventOf<'MessageReceived'>), entryPoint: { sourceType: 'ad' } }
     const accepted = (messageId: string): ConversationEvent => ({ type: 'SendAccepted', messageId, attempt: 1, providerId: `wamid.${messageId}` })
     it('is open for 72 hours from the first answer', () => {
       const row = after(started, byAd, queued('a1'), accepted('a1'), queued('a2'), accepted('a2'))
@@ -180,7 +180,7 @@ describe('the inbox', () => {
     it('is not there without an advertisement, without an answer, or when the answer came too late', () => {
       expect(after(started, received('m1', noon), queued('a1'), accepted('a1')).entryPointExpiresAt).toBeNull()
       expect(after(started, byAd).entryPointExpiresAt).toBeNull()
-      const long: ConversationEvent = { ...(byAd as EventOf<'MessageReceived'>), at: '2025-12-31T11:00:00Z' }
+      const long: ConversationEvent = { ...byAd, at: '2025-12-31T11:00:00Z' }
       expect(after(started, long, queued('a1'), accepted('a1')).entryPointExpiresAt).toBeNull()
     })
     it('lasts as long as Meta says where that is longer', () => {
