@@ -40,6 +40,7 @@ export type UseCases = ReturnType<typeof createUseCases>
 export function createUseCases({
   storage,
   cloudApi,
+  publicUrl,
   mediaApi,
   converter,
   clock,
@@ -47,7 +48,9 @@ export function createUseCases({
   trusting,
 }: {
   storage: Storage
-  cloudApi: CloudApi & CoexistenceApi
+  cloudApi: CloudApi & CoexistenceApi & ProfilesApi
+  /** Where the outside reaches us. */
+  publicUrl: string
   mediaApi: MediaApi
   converter: VoiceConverter
   clock: Clock

@@ -87,6 +87,7 @@ export function startWorkers({
       return { ...account, throughput: state.facts.throughput, onBusinessApp: state.facts.onBusinessApp }
     },
     recipientOf: addressOf,
+    media: useCases.resolveMedia,
     onChannelTrouble({ tenantId, channelId }, { code, title, detail }) {
       // An outage passes by itself; refused credentials stay until somebody gives new ones, and that is what the channel has to show.
       if (!refusesCredentials(code)) return

@@ -52,14 +52,24 @@ export async function runIntake(
       onChange: (change, error) => log.debug({ change, err: error }, 'intake lease'),
     },
     async (lease, held) => {
+      const over = new AbortController()
+      const signal = AbortSignal.any([held, over.signal])
+      let at = lease.position
+      const unparking = intake.unpark.run({ signal, intakeAt: () => at })
       try {
-        await follow(intake, lease, held, onApplied)
+        await follow(intake, lease, held, (position) => {
+          at = position
+          onApplied?.(position)
+        })
       } catch (error) {
         if (isLeaseLost(error)) throw error
         if (held.aborted) return
         // Whatever it was, the log still has the page: begin again from the checkpoint.
         log.error({ err: error }, 'intake disturbed, starting again from its checkpoint')
         await new Promise((resolve) => setTimeout(resolve, 500))
+      } finally {
+        over.abort()
+        await unparking
       }
     },
   )
@@ -69,19 +79,19 @@ async function follow(
   { store, pool, memory, handle, unpark }: Intake,
   lease: Lease,
   signal: AbortSignal,
-  onApplied?: (position: Position) => void,
+  onApplied: (position: Position) => void,
 ): Promise<void> {
   let from = lease.position
   let savedAt = performance.now()
   for await (const delivery of store.subscribe({ after: from, filter: { types: intakeTypes }, signal, pageSize, attachments: true })) {
     if (delivery.kind === 'caught-up') {
-      onApplied?.(delivery.through)
+      onApplied(delivery.through)
       continue
     }
-    const remembered = await applyPage(delivery.events, { memory, handle, unpark, store })
+    const remembered = await applyPage(delivery.events, { memory, handle, store })
     // A page without anything of ours needs no commit of its own; it is saved with the next one, or after a second.
     if (isEmpty(remembered) && delivery.events.length === 0 && performance.now() - savedAt < 1_000) {
-      onApplied?.(delivery.through)
+      onApplied(delivery.through)
       continue
     }
     if (delivery.through > from) {
@@ -91,13 +101,14 @@ async function follow(
     }
     from = delivery.through
     savedAt = performance.now()
-    onApplied?.(from)
+    if (remembered.opened.length > 0) unpark.wake()
+    onApplied(from)
   }
 }
 
 async function applyPage(
   events: readonly RecordedEvent[],
-  { memory, handle, unpark, store }: { memory: IntakeMemory; handle: HandleDeliveries; unpark: UnparkDeliveries; store: EventStore },
+  { memory, handle, store }: { memory: IntakeMemory; handle: HandleDeliveries; store: EventStore },
 ): Promise<Remembered> {
   const outgoing = events.flatMap(outgoingOf)
   for (const message of outgoing) memory.note(message)
@@ -109,16 +120,13 @@ async function applyPage(
   await recordParked(store, parked)
 
   const rows = parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address })))
-  const unparked = await unpark(
-    events.filter(({ type }) => type === 'ChannelAdded'),
-    rows,
-  )
   return {
     outgoing,
     early,
     earlyDone: waiting.map(({ tenantId, report }) => ({ tenantId, providerId: report.providerId })),
     parked: rows,
-    unparked,
+    opened: events.flatMap(openedBy),
+    unparked: [],
   }
 }
 
@@ -129,5 +137,9 @@ function outgoingOf({ type, stream, data }: RecordedEvent): readonly OutgoingMes
   if (typeof messageId !== 'string' || !isOutgoing) return []
   return [{ tenantId: stream.tenantId, messageId, conversationId: stream.id, ...(typeof providerId === 'string' ? { providerId } : {}) }]
 }
+
+/** What waits for a channel is worked off beside the pages, see `UnparkDeliveries`. */
+const openedBy = ({ type, data }: RecordedEvent): readonly string[] =>
+  type === 'ChannelAdded' ? [`number:${String(data['phoneNumberId'])}`, `waba:${String(data['wabaId'])}`] : []
 
 const isEmpty = (remembered: Remembered): boolean => Object.values(remembered).every((rows) => rows.length === 0)

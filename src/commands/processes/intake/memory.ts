@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Pool, PoolClient } from 'pg'
+import { platformTenant } from '../../../domain/kernel/stream.ts'
 import { binaryArray } from '../../../postgres/binary-array.ts'
 import type { StatusReport } from './meta/items.ts'
 
@@ -14,8 +15,15 @@ export type Remembered = {
   readonly early: readonly EarlyStatus[]
   readonly earlyDone: readonly { tenantId: string; providerId: string }[]
   readonly parked: readonly ParkedDelivery[]
+  /** Addresses of channels that were added: what is parked for them is to be worked off. */
+  readonly opened: readonly string[]
   readonly unparked: readonly ParkedDelivery[]
 }
+
+/** A parked delivery and its place in the order of parking, behind which the next portion begins. */
+export type ParkedPlace = ParkedDelivery & { readonly parkedAt: string }
+/** An address whose parked deliveries are being worked off, since when. */
+export type OpenedAddress = { readonly address: string; readonly openedAt: string }
 
 export type IntakeMemory = ReturnType<typeof createIntakeMemory>
 
@@ -94,13 +102,25 @@ export function createIntakeMemory(pool: Pool) {
       return rows.map((row) => ({ tenantId: row.tenant_id, deliveryId: row.delivery_id, report: row.report }))
     },
 
-    async parkedAt(addresses: readonly string[]): Promise<readonly ParkedDelivery[]> {
-      if (addresses.length === 0) return []
-      const { rows } = await pool.query<{ tenant_id: string; delivery_id: string; address: string }>(
-        'select tenant_id, delivery_id, address from work.parked_deliveries where address = any ($1::text[]) order by parked_at',
-        [addresses],
+    async openedAddresses(): Promise<readonly OpenedAddress[]> {
+      const { rows } = await pool.query<OpenedAddress>('select address, opened_at::text as "openedAt" from work.unparking order by opened_at')
+      return rows
+    },
+
+    /** The next deliveries that wait for an address, in the order of their parking. Moments as text: a Date would lose the microseconds that order them. */
+    async parkedAt(address: string, { after, limit }: { after: ParkedPlace | undefined; limit: number }): Promise<readonly ParkedPlace[]> {
+      const { rows } = await pool.query<ParkedPlace>(
+        `select tenant_id as "tenantId", delivery_id as "deliveryId", address, parked_at::text as "parkedAt" from work.parked_deliveries
+         where address = $1 and (parked_at, tenant_id, delivery_id) > ($2::timestamptz, $3::uuid, $4::text)
+         order by parked_at, tenant_id, delivery_id limit $5`,
+        [address, after?.parkedAt ?? '-infinity', after?.tenantId ?? platformTenant, after?.deliveryId ?? '', limit],
       )
-      return rows.map((row) => ({ tenantId: row.tenant_id, deliveryId: row.delivery_id, address: row.address }))
+      return rows
+    },
+
+    /** Everything that was parked for it has been looked at, unless its number was connected once more meanwhile. */
+    async finishUnparking({ address, openedAt }: OpenedAddress): Promise<void> {
+      await pool.query('delete from work.unparking where address = $1 and opened_at = $2::timestamptz', [address, openedAt])
     },
 
     /** Statuses of messages that were sent by other means than Recado wait for an answer that never comes. */
@@ -109,7 +129,7 @@ export function createIntakeMemory(pool: Pool) {
     },
 
     /** Sent behind the checkpoint in the same flight. */
-    async write(client: PoolClient, { outgoing, early, earlyDone, parked, unparked }: Remembered): Promise<void> {
+    async write(client: PoolClient, { outgoing, early, earlyDone, parked, opened, unparked }: Remembered): Promise<void> {
       const statements: Promise<unknown>[] = []
       const send = (name: string, text: string, values: unknown[]): unknown => statements.push(client.query({ name, text, values }))
       if (outgoing.length > 0) {
@@ -156,6 +176,8 @@ export function createIntakeMemory(pool: Pool) {
           ),
         ])
       }
+      // Behind the rows that are parked in this same transaction. A channel for which nobody waits, as most, leaves nothing.
+      if (opened.length > 0) send('intake_open', insertOpened, [binaryArray('text', opened)])
       await Promise.all(statements)
     },
   }
@@ -201,6 +223,12 @@ const deleteEarly = `
 
 const insertParked = `
   insert into work.parked_deliveries (tenant_id, address, delivery_id) select * from unnest($1::uuid[], $2::text[], $3::text[]) on conflict do nothing`
+
+const insertOpened = `
+  insert into work.unparking (address)
+  select distinct o.address from unnest($1::text[]) as o (address)
+  where exists (select from work.parked_deliveries p where p.address = o.address)
+  on conflict (address) do update set opened_at = clock_timestamp()`
 
 const deleteParked = `
   delete from work.parked_deliveries p using unnest($1::uuid[], $2::text[], $3::text[]) as d (tenant_id, address, delivery_id)
