@@ -59,7 +59,16 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     const mediaApi = createMediaApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
     cleanUp.push(mediaApi.close)
     const converter = createVoiceConverter({ program: config.media.ffmpeg })
-    const useCases = createUseCases({ storage, cloudApi, mediaApi, converter, clock, onFailed: failed, trusting: !config.production })
+    const useCases = createUseCases({
+      storage,
+      cloudApi,
+      publicUrl: config.http.publicUrl,
+      mediaApi,
+      converter,
+      clock,
+      onFailed: failed,
+      trusting: !config.production,
+    })
     cleanUp.push(useCases.directory.close)
     const applied = createAppliedPositions({ projections, pool: storage.workerPool, store: storage.store })
     const intake = createIntakeWatch({ pool: storage.workerPool, store: storage.store, clock })

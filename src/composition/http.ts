@@ -153,7 +153,7 @@ function routesOf({ storage, useCases, applied, intake, metrics, config, startin
     ...alertRoutes({ reader, readAfter: applied.waitFor, resolveAlert: useCases.resolveAlert }),
     ...conversationRoutes({ reader, open, inbox: useCases.inbox }),
     ...timelineRoutes({ logOf, open }),
-    ...sendingRoutes({ reader, inbox: useCases.inbox }),
+    ...sendingRoutes({ reader, inbox: useCases.inbox, checkMedia: useCases.checkMedia }),
     ...mediaRoutes({ reader, open, links, upload: useCases.uploadMedia, store: storage.mediaStore, vault }),
     ...messageRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
     ...attentionRoutes({ reader, open, showMedia, inbox: useCases.inbox }),

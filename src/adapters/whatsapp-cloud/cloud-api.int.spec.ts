@@ -3,14 +3,14 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startSimulator, type Simulator } from '../../../simulator/simulator.ts'
 import type { SwitchesPatch } from '../../../simulator/world/switches.ts'
-import type { CloudApi, CloudApiAccount, OutgoingMessage } from '../../commands/ports/cloud-api.ts'
+import type { CloudApiAccount, OutgoingMessage } from '../../commands/ports/cloud-api.ts'
 import { createCloudApi } from './cloud-api.ts'
 
 const account: CloudApiAccount = { phoneNumberId: '200000000000002', wabaId: '200000000000001', accessToken: 'a-token-nobody-may-see' }
 const hello = (callbackData: string): OutgoingMessage => ({ to: { waId: '573005550101' }, type: 'text', object: { body: 'Hola' }, callbackData })
 
 let simulator: Simulator
-let api: CloudApi
+let api: ReturnType<typeof createCloudApi>
 
 beforeAll(async () => {
   simulator = await startSimulator({ appSecret: 's', verifyToken: 'v' })
@@ -146,8 +146,45 @@ describe('a send that never left', () => {
 describe('the other calls', () => {
   it('describe a number of the account', async () => {
     expect(await api.describeNumber(account)).toEqual({
-      ok: { displayPhone: '+1 555-000-1111', verifiedName: 'Tienda', qualityRating: 'GREEN', throughput: 'STANDARD', messagingLimit: 'TIER_2K' },
+      ok: {
+        displayPhone: '+1 555-000-1111',
+        verifiedName: 'Tienda',
+        qualityRating: 'GREEN',
+        throughput: 'STANDARD',
+        messagingLimit: 'TIER_2K',
+        numberStatus: 'CONNECTED',
+        nameStatus: 'APPROVED',
+        newNameStatus: 'NONE',
+        platformType: 'CLOUD_API',
+        codeVerification: 'VERIFIED',
+        accountMode: 'LIVE',
+        onBusinessApp: false,
+        officialAccount: false,
+        pinEnabled: false,
+      },
     })
+  })
+  it('read and change the business profile', async () => {
+    expect(await api.readProfile(account)).toEqual({ ok: {} })
+    const change = { about: 'Open from 9', email: 'casa@example.com', websites: ['https://casa.example'], vertical: 'RETAIL' }
+    expect(await api.writeProfile(account, change)).toEqual({ ok: true })
+    expect(await api.readProfile(account)).toEqual({ ok: change })
+    expect(await api.writeProfile(account, { about: 'x'.repeat(140) })).toMatchObject({ error: { code: 100 } })
+    expect(await api.readProfile({ ...account, accessToken: 'expired' })).toMatchObject({ error: { code: 190 } })
+  })
+  it('send the webhooks of an account to another address, if that answers the challenge', async () => {
+    const receiver = createHttpServer((req, res) => {
+      const { searchParams } = new URL(req.url ?? '', 'http://x')
+      res.end(searchParams.get('hub.verify_token') === 'right' ? searchParams.get('hub.challenge') : 'no')
+    })
+    await new Promise<void>((resolve) => {
+      receiver.listen(0, '127.0.0.1', resolve)
+    })
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/webhooks/meta/abc`
+    expect(await api.subscribeApp(account, { url, verifyToken: 'right' })).toEqual({ ok: true })
+    expect(await api.subscribeApp(account, { url, verifyToken: 'wrong' })).toMatchObject({ error: { code: 2200 } })
+    expect(await api.subscribeApp(account)).toEqual({ ok: true })
+    receiver.close()
   })
   it('find a number beyond the first page', async () => {
     for (let at = 0; at < 120; at++) simulator.addNumber({ waba_id: '300000000000001', display_phone_number: `+1 555 100 ${1000 + at}` })

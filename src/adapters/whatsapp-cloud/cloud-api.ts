@@ -1,8 +1,10 @@
 import { Pool } from 'undici'
 import type { CallResult, CloudApi, CloudApiAccount, OutgoingMessage } from '../../commands/ports/cloud-api.ts'
+import type { CoexistenceApi } from '../../commands/ports/coexistence-api.ts'
 import type { ProfilesApi } from '../../commands/ports/profiles-api.ts'
 import type { NumberFacts } from '../../domain/channel/events.ts'
 import { numberFields, readNumbers, sendOutcome, sureNumberFields } from './answers.ts'
+import { coexistenceCalls } from './coexistence.ts'
 import { exchange, type Exchange } from './exchange.ts'
 import { done, failure, isSuccess, lacksField } from './outcome.ts'
 import { profileCalls } from './profile.ts'
@@ -25,7 +27,7 @@ const maxPages = 20
  * where no channel's turn counts, and at 200 ms an answer 32 of them would be 160 messages a second. They are opened when they are needed only.
  * Pipelining stays at 1 and HTTP/2 off: on a shared connection one reset would make every message on it `unknown`.
  */
-export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connections = 512 }: CloudApiOptions): CloudApi & ProfilesApi {
+export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connections = 512 }: CloudApiOptions): CloudApi & ProfilesApi & CoexistenceApi {
   const base = new URL(graphUrl)
   const root = `${base.pathname.replace(/\/$/, '')}/${version}`
   const pool = new Pool(base.origin, {
@@ -93,6 +95,7 @@ export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connecti
       return done(await post(account, `/${encodeURIComponent(account.wabaId)}/subscribed_apps`, body))
     },
     ...profileCalls({ get, post }),
+    ...coexistenceCalls({ post }),
     close: () => pool.close(),
   }
 }

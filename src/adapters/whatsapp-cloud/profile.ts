@@ -53,5 +53,7 @@ function parse(body: string): z.infer<typeof profileBody>['data'] {
 }
 
 function given({ profile_picture_url: pictureUrl, ...rest }: z.infer<typeof profileBody>['data'][number]): BusinessProfile {
-  return Object.fromEntries(Object.entries({ ...rest, pictureUrl }).filter(([, value]) => value !== undefined))
+  // Meta says an empty text, and of the branch UNDEFINED, for what was never set.
+  const set = (value: unknown): boolean => value !== undefined && value !== '' && value !== 'UNDEFINED'
+  return Object.fromEntries(Object.entries({ ...rest, pictureUrl }).filter(([, value]) => set(value)))
 }

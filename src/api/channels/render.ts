@@ -25,6 +25,7 @@ export function renderChannel(row: ChannelView, entry: ChannelEntry | undefined)
     ...(row.qualityRating === null ? {} : { quality_rating: row.qualityRating }),
     ...(row.throughput === null ? {} : { throughput: row.throughput }),
     ...(row.messagingLimit === null ? {} : { messaging_limit: row.messagingLimit }),
+    ...numberOf(row.number),
     capabilities: [...outgoingTypes],
     ...(row.lastError === null ? {} : { last_error: row.lastError }),
     webhook_path: webhookPath(entry?.hook),
@@ -32,6 +33,35 @@ export function renderChannel(row: ChannelView, entry: ChannelEntry | undefined)
     updated_at: row.updatedAt.toISOString(),
     version: row.version,
   }
+}
+
+function numberOf(facts: ChannelView['number']): Pick<ChannelBody, 'number'> {
+  const {
+    numberStatus,
+    nameStatus,
+    newNameStatus,
+    platformType,
+    codeVerification,
+    accountMode,
+    onBusinessApp,
+    officialAccount,
+    pinEnabled,
+    username,
+  } = facts
+  const said = {
+    status: numberStatus,
+    name_status: nameStatus,
+    new_name_status: newNameStatus,
+    platform_type: platformType,
+    code_verification_status: codeVerification,
+    account_mode: accountMode,
+    on_business_app: onBusinessApp,
+    official_account: officialAccount,
+    pin_enabled: pinEnabled,
+    username: username === '' ? undefined : username,
+  }
+  const known = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
+  return Object.keys(known).length === 0 ? {} : { number: known }
 }
 
 /** For the answer to a command when the read model is late: what the command left behind, at the moment it was given. */
@@ -49,6 +79,7 @@ export function rowOfDecided({ channelId, channel, version }: ChannelDone, at: D
     qualityRating: facts.qualityRating ?? null,
     throughput: facts.throughput ?? null,
     messagingLimit: facts.messagingLimit ?? null,
+    number: facts,
     lastError: error === undefined ? null : { ...error, at: at.toISOString() },
     createdAt: at,
     updatedAt: at,

@@ -14,6 +14,22 @@ export const channelSchema = z
     quality_rating: z.string().optional(),
     throughput: z.string().optional(),
     messaging_limit: z.string().optional(),
+    number: z
+      .object({
+        status: z.string(),
+        name_status: z.string(),
+        new_name_status: z.string().meta({ description: 'Of a display name that was asked for' }),
+        platform_type: z.string(),
+        code_verification_status: z.string(),
+        account_mode: z.string(),
+        on_business_app: z.boolean().meta({ description: 'Coexistence: the number is also on a phone with the WhatsApp Business app' }),
+        official_account: z.boolean(),
+        pin_enabled: z.boolean(),
+        username: z.string(),
+      })
+      .partial()
+      .optional()
+      .meta({ description: 'Registration of the number, as Meta says it' }),
     capabilities: z.array(z.string()).meta({ description: 'The kinds of message that can be sent through it' }),
     last_error: z.object({ code: z.string(), title: z.string(), detail: z.string().optional(), at: time }).optional(),
     webhook_path: z.string().meta({ description: 'Where the Meta app behind it sends its webhooks' }),

@@ -55,8 +55,24 @@ export const problemCodes = {
     'The provider did not answer',
     'Meta could not be reached. Nothing was changed; repeat later, or send `verify: false`.',
   ],
+  sync_refused: [
+    409,
+    'The phone cannot be asked',
+    'Meta refused to ask the phone for its contacts or history; `provider_error` and `detail` say why.',
+  ],
+  provider_rejected: [422, 'Meta did not take it', 'Meta accepted the credentials and refused what was asked for; `provider_error` says why.'],
   config_ambiguous: [409, 'More than one channel', 'The organisation has several business channels. Use /v1/channels to say which one.'],
   lite_unavailable: [422, 'WhatsApp Web sessions are not available', 'This installation connects numbers through the Cloud API (`business`) only.'],
+
+  // Templates
+  template_exists: [409, 'There is one already', 'The account has a template of this name in this language. Edit that one, or choose another name.'],
+  template_refused: [422, 'Meta did not take the template', '`detail` and `provider_error` say why.'],
+  template_not_editable: [409, 'The template cannot be edited', 'Meta takes edits of templates that are APPROVED, REJECTED or PAUSED.'],
+  template_edit_limit: [409, 'Too many edits', 'Meta takes one edit of an approved template in 24 hours and ten in 30 days.'],
+  template_not_read: [409, 'The words of the template are not known yet', 'Meta told of it only; it is being read. Try again in a moment, or sync.'],
+  template_not_found: [422, 'There is no such template', 'The account of the channel has no template of this name in this language.'],
+  template_not_approved: [409, 'The template is not approved', 'Only templates that are APPROVED can be sent; `detail` says what this one is.'],
+  template_parameters: [422, 'The values do not fit the template', '`errors` lists each by its path.'],
 
   // Conversations and messages
   window_closed: [409, 'The 24-hour window is closed', 'The customer has not written in the last 24 hours. Only a template message can be sent.'],

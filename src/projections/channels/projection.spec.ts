@@ -53,6 +53,18 @@ describe('the channels', () => {
   it('stay disconnected when they are off on purpose', () => {
     expect(after(added, connected, { type: 'ChannelDisconnected' }, checkFailed(true))).toMatchObject([{ status: 'disconnected' }])
   })
+  it('follow what the provider tells without being asked', () => {
+    const told: ChannelEvent = {
+      type: 'ChannelNumberChanged',
+      facts: { qualityRating: 'RED', numberStatus: 'FLAGGED' },
+      reason: 'phone_number_quality_update',
+      at: '2026-01-01T12:00:00.000Z',
+    }
+    const named: ChannelEvent = { ...told, facts: { newNameStatus: 'REJECTED' } }
+    const [row] = after(added, connected, told, named)
+    expect(row).toMatchObject({ qualityRating: 'RED', verifiedName: 'Casa', status: 'connected' })
+    expect(JSON.parse(row?.number ?? '')).toEqual({ numberStatus: 'FLAGGED', newNameStatus: 'REJECTED' })
+  })
   it('are gone when they were removed', () => {
     expect(after(added, { type: 'ChannelRenamed', name: 'Soporte' }, { type: 'ChannelRemoved' })).toEqual([])
   })

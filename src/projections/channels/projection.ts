@@ -21,6 +21,8 @@ export type ChannelRow = {
   readonly qualityRating: string | null
   readonly throughput: string | null
   readonly messagingLimit: string | null
+  /** What else the provider says of the number (see `numberFacts` of the channel's events), as JSON. */
+  readonly number: string
   readonly lastError: string | null
   readonly createdAt: Date
   readonly updatedAt: Date
@@ -33,6 +35,8 @@ const handles = [
   'ChannelCredentialsChanged',
   'ChannelConnected',
   'ChannelCheckFailed',
+  'ChannelNumberChanged',
+  'ChannelProfileChanged',
   'ChannelDisconnected',
   'ChannelRemoved',
 ] as const satisfies readonly EventType[]
@@ -40,7 +44,8 @@ type Handled = EventsOf<(typeof handles)[number]>
 
 export const channels: Projection<ChannelRow, Handled> = {
   name: 'channels',
-  version: 1,
+  // 2: what the provider tells without being asked, and all that it says of the number.
+  version: 2,
   handles,
   creates: ['ChannelAdded'],
   table: {
@@ -56,12 +61,16 @@ export const channels: Projection<ChannelRow, Handled> = {
       qualityRating: 'text',
       throughput: 'text',
       messagingLimit: 'text',
+      number: 'json',
       lastError: 'json',
       createdAt: 'timestamptz',
       updatedAt: 'timestamptz',
       version: 'int4',
     },
-    indexes: [{ name: 'by_creation', on: 'created_at, id' }],
+    indexes: [
+      { name: 'by_creation', on: 'created_at, id' },
+      { name: 'by_status', on: 'status', acrossTenants: true },
+    ],
   },
   key: (_event, at) => at.stream.id,
   fold(row, event, at) {
@@ -84,6 +93,7 @@ const added = (event: EventsOf<'ChannelAdded'>, at: RecordedEvent): ChannelRow =
   qualityRating: null,
   throughput: null,
   messagingLimit: null,
+  number: '{}',
   lastError: null,
   createdAt: at.recordedAt,
   updatedAt: at.recordedAt,
@@ -97,7 +107,11 @@ function change(row: ChannelRow, event: Exclude<Handled, EventsOf<'ChannelAdded'
     case 'ChannelCredentialsChanged':
       return {}
     case 'ChannelConnected':
-      return { status: 'connected', lastError: null, ...known(event.facts) }
+      return { status: 'connected', lastError: null, ...known(row, event.facts) }
+    case 'ChannelNumberChanged':
+      return known(row, event.facts)
+    case 'ChannelProfileChanged':
+      return {}
     case 'ChannelCheckFailed': {
       const failure: ChannelFailure = { ...event.error, at: new Date(at.meta.occurredAt).toISOString() }
       // Only refused credentials stop a channel from working; a provider that was unreachable says nothing about it. One that is off on purpose stays off.
@@ -112,13 +126,14 @@ function change(row: ChannelRow, event: Exclude<Handled, EventsOf<'ChannelAdded'
 }
 
 /** What the provider did not say this time stays as it was known. */
-function known(facts: NumberFacts): Partial<ChannelRow> {
-  const { displayPhone, verifiedName, qualityRating, throughput, messagingLimit } = facts
+function known(row: ChannelRow, facts: NumberFacts): Partial<ChannelRow> {
+  const { displayPhone, verifiedName, qualityRating, throughput, messagingLimit, ...number } = facts
   return {
     ...(displayPhone === undefined ? {} : { phone: displayPhone }),
     ...(verifiedName === undefined ? {} : { verifiedName }),
     ...(qualityRating === undefined ? {} : { qualityRating }),
     ...(throughput === undefined ? {} : { throughput }),
     ...(messagingLimit === undefined ? {} : { messagingLimit }),
+    ...(Object.keys(number).length === 0 ? {} : { number: JSON.stringify({ ...(JSON.parse(row.number) as object), ...number }) }),
   }
 }

@@ -1,9 +1,17 @@
+import type { NumberFacts } from '../../domain/channel/events.ts'
+import type { OperatorQueries } from '../engine/operator.ts'
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { channels, type ChannelFailure, type ChannelRow } from './projection.ts'
 
-export type ChannelView = Read<ChannelRow, { readonly lastError: ChannelFailure | null }>
+export type ChannelView = Read<
+  ChannelRow,
+  {
+    readonly lastError: ChannelFailure | null
+    readonly number: Omit<NumberFacts, 'displayPhone' | 'verifiedName' | 'qualityRating' | 'throughput' | 'messagingLimit'>
+  }
+>
 
 const db = queryBuilder<{ 'rm_channels.channels': ReadTable<ChannelView> }>()
 
@@ -46,3 +54,13 @@ export async function getChannel(queries: TenantQueries, tenantId: string, id: s
 export async function getChannels(queries: TenantQueries, tenantId: string, ids: readonly string[]): Promise<readonly ChannelView[]> {
   return ids.length === 0 ? [] : queries.run(tenantId, ofTenant(tenantId).where('c.id', 'in', ids).compile())
 }
+
+/** Channels of the whole installation by status, for its metrics. */
+export const countChannels = (queries: OperatorQueries): Promise<readonly { readonly status: string; readonly channels: number }[]> =>
+  queries.runAcross(
+    db
+      .selectFrom('rm_channels.channels as c')
+      .groupBy('c.status')
+      .select((eb) => ['c.status', eb.cast<number>(eb.fn.countAll(), 'integer').as('channels')])
+      .compile(),
+  )
