@@ -32,6 +32,7 @@ import { createFindContact } from '../../src/commands/contacts/find-contact.ts'
 import { createMeetContact } from '../../src/commands/contacts/meet-contact.ts'
 import { createInbox } from '../../src/commands/conversations/inbox.ts'
 import { createIntakeWatch } from '../../src/commands/processes/intake/progress.ts'
+import { createCheckMedia } from '../../src/commands/media/check-media.ts'
 import { createCommands } from '../../src/commands/kernel/execute.ts'
 import { channel } from '../../src/domain/channel/channel.ts'
 import { conversation, conversationId, inboundMessageId } from '../../src/domain/conversation/conversation.ts'
@@ -121,7 +122,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
       ...timelineRoutes({ logOf, open }),
       ...messageRoutes({ reader, open, showMedia, inbox }),
       ...attentionRoutes({ reader, open, showMedia, inbox }),
-      ...sendingRoutes({ inbox, reader }),
+      ...sendingRoutes({ inbox, reader, checkMedia: createCheckMedia({ commands, canConvert: async () => false }) }),
       ...contactRoutes({ reader, open }),
       ...deliveryRoutes({ reader, logOf, vault, replay }),
       ...projectionRoutes({

@@ -132,6 +132,7 @@ export async function startProcess({ url, masterKey }: { url: string; masterKey:
         vault,
         accountOf: async (_tenantId, channelId) => ({ phoneNumberId: channelId, wabaId: 'waba', accessToken: 'token' }),
         recipientOf: createAddressOf({ store, vault }),
+        media: { resolve: async (_account, { object }) => ({ object }), forget: async () => false },
         owner: `test ${process.pid} ${randomUUID()}`,
         signal: stop.signal,
         clock: () => new Date(),

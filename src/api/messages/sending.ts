@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Inbox, InboxOutcome, MessageToSend } from '../../commands/conversations/inbox.ts'
+import type { CheckMedia } from '../../commands/media/check-media.ts'
 import type { Sender } from '../../domain/conversation/events.ts'
 import { outgoingBody, outgoingContent, type OutgoingContent } from '../../domain/conversation/outgoing.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
@@ -34,9 +35,19 @@ const addressed = { to: z.string().max(200).optional(), recipient: z.string().ma
 const conversationParams = z.object({ id: z.string().min(1).max(100) })
 
 /** Sending, in an existing conversation or to an address. */
-export function sendingRoutes({ inbox, reader }: { inbox: Pick<Inbox, 'send' | 'sendTo'>; reader: TenantQueries }): readonly Route[] {
+export function sendingRoutes({
+  inbox,
+  reader,
+  checkMedia,
+}: {
+  inbox: Pick<Inbox, 'send' | 'sendTo'>
+  reader: TenantQueries
+  checkMedia: CheckMedia
+}): readonly Route[] {
   async function input(call: Call<unknown, unknown, Parameters<typeof outgoingContent>[0]>) {
     const message = await toSend(reader, call.tenantId, outgoingContent(call.body))
+    const mistakes = await checkMedia(call.tenantId, message.type, message.object)
+    if (mistakes.length > 0) throw problem('invalid_request', { errors: mistakes.map((one) => ({ ...one, path: `body.${one.path}` })) })
     return { messageId: derivedId('outgoing', call.context.commandId), message, sentBy: sentBy(call.principal), priority: 'agent' as const }
   }
   const answer = (messageId: string, outcome: InboxOutcome) => {

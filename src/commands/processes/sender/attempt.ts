@@ -6,12 +6,13 @@ import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { Position } from '../../../domain/kernel/position.ts'
 import { SealBroken, type Opened, type SealContext, type Vault } from '../../../domain/kernel/vault.ts'
 import type { AddressOf } from '../../contacts/address-of.ts'
-import type { CloudApi, CloudApiAccount, OutgoingMessage, SendOutcome } from '../../ports/cloud-api.ts'
+import type { ResolveMedia } from '../../media/resolve-media.ts'
+import type { CloudApi, CloudApiAccount, OutgoingMessage, ProviderError, SendOutcome } from '../../ports/cloud-api.ts'
 import type { Content } from './outbox-changes.ts'
 import { readContent, type OutboxRow } from './outbox-table.ts'
 import type { ThroughputFacts } from './rates.ts'
 import type { Recorded, Recording } from './recording.ts'
-import { judge, type ChannelEffect, type Result } from './verdict.ts'
+import { judge, type ChannelEffect, type Result, type Verdict } from './verdict.ts'
 
 /** The account of a channel that can be used now. */
 export type SendingAccount = CloudApiAccount & ThroughputFacts
@@ -34,7 +35,12 @@ export type Attempted = {
   readonly throughput?: ThroughputFacts
 }
 
-type Prepared = { readonly content: Content; readonly account: SendingAccount; readonly message: OutgoingMessage }
+type Prepared = {
+  readonly content: Content
+  readonly account: SendingAccount
+  readonly message: OutgoingMessage
+  readonly original: { type: string; object: unknown }
+}
 type Deps = {
   recording: Recording
   pool: Pool
@@ -42,6 +48,7 @@ type Deps = {
   vault: Pick<Vault, 'open'>
   accountOf: AccountOf
   recipientOf: AddressOf
+  media: ResolveMedia
   contents: LRUCache<string, Content>
   clock: Clock
   random: () => number
@@ -50,6 +57,7 @@ type Deps = {
 }
 
 const disconnectedPauseMs = 30_000
+const uploadPauseMs = 10_000
 const maxAgeMs = 24 * 60 * 60 * 1000
 /** Longer than any call of a living sender takes to be answered and recorded. */
 const foreignMs = 90_000
@@ -61,7 +69,7 @@ const lookAgainMs = 3_000
  * Invariant: at most one call per recorded attempt. Whoever finds an attempt that is not its own never calls for it.
  */
 export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) => Promise<Attempted> {
-  const { recording, pool, cloudApi, vault, accountOf, recipientOf, contents, clock, random, hardStop } = deps
+  const { recording, pool, cloudApi, vault, accountOf, recipientOf, media, contents, clock, random, hardStop } = deps
   const foreign = new Map<string, number>()
   const now = (): number => clock().getTime()
 
@@ -77,7 +85,13 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
 
   async function prepare(
     row: OutboxRow,
-  ): Promise<Prepared | { unsendable: MessageError; content: Content } | { gone: true } | { account: undefined; content: Content }> {
+  ): Promise<
+    | Prepared
+    | { unsendable: MessageError; content: Content }
+    | { waiting: MessageError; content: Content }
+    | { gone: true }
+    | { account: undefined; content: Content }
+  > {
     const { tenantId, channelId, contactId, messageId } = row
     const content = contents.get(messageId) ?? (await readContent(pool, tenantId, messageId))
     if (content === undefined) return { gone: true }
@@ -93,14 +107,21 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
     if (account === undefined) return { account, content }
     const said = saidIn(opened.text, content.messageType)
     if (said === undefined) return { unsendable: unreadable, content }
+    const type = content.messageType
+    const resolved = await media.resolve(account, { tenantId, channelId, type, object: said.object }, hardStop)
+    if ('failed' in resolved) {
+      const { code, title, later } = resolved.failed
+      return later ? { waiting: { code, title, retryable: true }, content } : { unsendable: problem(code, title), content }
+    }
     const message = {
       to,
-      type: content.messageType,
+      type,
       ...said,
+      object: resolved.object,
       callbackData: messageId,
       ...(content.replyTo === null ? {} : { replyTo: content.replyTo }),
     }
-    return { content, account, message }
+    return { content, account, message, original: { type, object: said.object } }
   }
 
   /** The attempt is refused: somebody else was there, or our own answer got lost. */
@@ -141,6 +162,15 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
     }
   }
 
+  /** Meta has forgotten the copy of a file that the message names: sent again at once, with a new copy. Once per try of somebody, so that it ends. */
+  async function withoutItsFile(row: OutboxRow, { original }: Prepared, outcome: SendOutcome, tries: number): Promise<Verdict | undefined> {
+    if (outcome.outcome !== 'rejected' || !meansUnknownFile(outcome.error) || tries > 2) return undefined
+    const { tenantId, channelId } = row
+    if (!(await media.forget({ tenantId, channelId, ...original }))) return undefined
+    const error: MessageError = { code: 'media_forgotten', title: 'Meta no longer had the file; it is uploaded again', retryable: true }
+    return { result: { kind: 'deferred', error, retryAt: now() }, channel: {} }
+  }
+
   async function fail(row: OutboxRow, error: MessageError, holder: string, content: Content): Promise<Attempted> {
     const step = { type: 'recordFailed', messageId: row.messageId, attempt: row.attempt + 1, error, at: clock().toISOString() } as const
     const recorded = await recording.failure(row, step, holder, content)
@@ -152,6 +182,10 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
     if ('gone' in prepared) return { end: { settled: row.position }, channel: {} }
     const { content } = prepared
     if ('unsendable' in prepared) return fail(row, prepared.unsendable, holding.holder, content)
+    if ('waiting' in prepared) {
+      if (now() - row.queuedAt.getTime() > maxAgeMs) return fail(row, prepared.waiting, holding.holder, content)
+      return { end: { again: { ...row, dueAt: new Date(now() + uploadPauseMs) } }, channel: {} }
+    }
     if (prepared.account === undefined) {
       if (now() - row.queuedAt.getTime() > maxAgeMs) return fail(row, notConnected, holding.holder, content)
       return { end: { again: row }, channel: { pauseMs: disconnectedPauseMs, trouble: notConnected } }
@@ -164,13 +198,9 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
       if (end !== 'ours') return { end, channel: {} }
     }
     const outcome = await call(prepared, holding)
-    const { result, channel } = judge(outcome, {
-      tries: attempt - row.attemptsBefore,
-      queuedAt: row.queuedAt.getTime(),
-      now: now(),
-      streak: holding.streak() + 1,
-      random: random(),
-    })
+    const tries = attempt - row.attemptsBefore
+    const judged = judge(outcome, { tries, queuedAt: row.queuedAt.getTime(), now: now(), streak: holding.streak() + 1, random: random() })
+    const { result, channel } = (await withoutItsFile(row, prepared, outcome, tries)) ?? judged
     const stored = await recording.result(row, stepOf(row.messageId, attempt, result, clock()), content, hardStop)
     const end = endOf(row, stored, result.kind === 'deferred' ? result.retryAt : now())
     if ('settled' in end) contents.delete(row.messageId)
@@ -214,6 +244,10 @@ function saidIn(text: string, type: string): Pick<OutgoingMessage, 'object' | 'i
     return undefined
   }
 }
+
+/** Meta has no code of its own for it: 100 and these words, or 131009 for a template's file. */
+const meansUnknownFile = ({ code, message, details = '' }: ProviderError): boolean =>
+  (code === 100 || code === 131009) && /media|attachment/i.test(`${message} ${details}`)
 
 const problem = (code: string, title: string): MessageError => ({ code, title, retryable: false })
 const unreadable = problem('content_unreadable', 'The message cannot be read')

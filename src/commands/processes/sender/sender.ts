@@ -8,6 +8,7 @@ import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import type { Vault } from '../../../domain/kernel/vault.ts'
 import type { AddressOf, ContactAddress } from '../../contacts/address-of.ts'
 import type { Commands } from '../../kernel/execute.ts'
+import type { ResolveMedia } from '../../media/resolve-media.ts'
 import type { CloudApi } from '../../ports/cloud-api.ts'
 import { createAttempt, type AccountOf } from './attempt.ts'
 import { createFlights } from './flights.ts'
@@ -28,6 +29,7 @@ export type SenderOptions = {
   readonly accountOf: AccountOf
   /** How the provider names the contact. */
   readonly recipientOf: AddressOf
+  readonly media: ResolveMedia
   readonly vault: Pick<Vault, 'open'>
   /** Another one for every process and every start of it. */
   readonly owner: string
@@ -61,14 +63,14 @@ const addressesKept = { max: 20_000, ttl: 60_000 }
 
 /** Sends what the log says is queued: the outbox follows the log, one sender per channel follows the outbox, and every attempt is in the log before its call. */
 export function startSender(options: SenderOptions): Sender {
-  const { store, commands, pool, cloudApi, accountOf, recipientOf, vault, owner, signal, clock, log } = options
+  const { store, commands, pool, cloudApi, accountOf, recipientOf, media, vault, owner, signal, clock, log } = options
   const { random = Math.random, limits = metaLimits, atOnce = 512, stopMs = 10_000, onChannelTrouble: onTrouble = () => undefined } = options
   const times = { ...usualTimes, ...options.times }
   const hardStop = new AbortController()
   const contents = new LRUCache<string, Content>({ max: contentsKept })
   const recording = createRecording({ commands, store, clock, log })
   const given = { pool, store, recording, contents, owner, clock, log, limits, hardStop: hardStop.signal }
-  const attempt = createAttempt({ ...given, cloudApi, vault, accountOf, recipientOf: remembering(recipientOf), random })
+  const attempt = createAttempt({ ...given, cloudApi, vault, accountOf, recipientOf: remembering(recipientOf), media, random })
   const flights = createFlights({ ...given, attempt, atOnce, onTrouble })
   const outbox = runOutbox({
     ...given,
