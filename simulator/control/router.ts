@@ -8,6 +8,7 @@ import { sendBytes } from '../graph/media.ts'
 import { numberNode } from '../graph/numbers.ts'
 import { readBody, type GraphRequest } from '../graph/http.ts'
 import { customerReads, customerWrites, saveCustomer, type CustomerInput, type CustomerMessageInput } from '../world/customers.ts'
+import { phoneWrites, type PhoneMessageInput } from '../world/phone.ts'
 import { advance } from '../world/statuses.ts'
 import { switchesPatch } from '../world/switches.ts'
 import { findCustomer, liveMedium, threadOf, type Message } from '../world/world.ts'
@@ -111,6 +112,7 @@ function answerTo(sim: Sim, { call, path, query, body, publicUrl }: Call): unkno
     case 'POST wabas':
       return showWaba(sim, addWaba(sim, body as z.input<typeof wabaInput>).id)
     case 'POST numbers':
+      if (path[1] === 'messages') return phoneWrites(sim, world.numbers.get(path[0] ?? '') ?? lost('such number'), body as PhoneMessageInput)
       return numberNode(world, addNumber(sim, body as z.input<typeof numberInput>))
     case 'PATCH numbers':
       return numberNode(world, patchNumber(world.numbers.get(path[0] ?? '') ?? lost('such number'), body as z.input<typeof numberPatch>))

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { graphId, phoneDigits, templateId } from '../wire/ids.ts'
 import type { Sim } from '../sim.ts'
-import type { App, PhoneNumber, Template, Token, Waba } from '../world/world.ts'
+import type { App, BusinessApp, PhoneNumber, Template, Token, Waba } from '../world/world.ts'
 
 export const defaultAppId = '100000000000001'
 
@@ -36,6 +36,11 @@ export const numberPatch = z.strictObject({
   throughput: z.string().optional(),
   messaging_limit: z.string().optional(),
   allow_list: z.array(z.string()).nullable().optional(),
+  /** On the business app of a phone, and since when (seconds since 1970, now by default); null takes it off. */
+  business_app: z
+    .strictObject({ onboarded_at: z.number().optional(), shares_history: z.boolean().default(true) })
+    .nullable()
+    .optional(),
 })
 export const tokenInput = z.strictObject({ token: z.string().min(8).optional(), app_id: id.optional(), waba_ids: z.array(id).optional() })
 
@@ -106,11 +111,18 @@ export function addNumber(sim: Sim, input: z.input<typeof numberInput> = {}): Ph
 const allowList = (phones: readonly string[]): ReadonlySet<string> => new Set(phones.map((phone) => phoneDigits(phone) ?? phone))
 
 export function patchNumber(number: PhoneNumber, input: z.input<typeof numberPatch>): PhoneNumber {
-  const { allow_list, ...rest } = numberPatch.parse(input)
+  const { allow_list, business_app, ...rest } = numberPatch.parse(input)
   Object.assign(number, Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)))
+  if (business_app !== undefined) number.business_app = business_app === null ? undefined : onPhone(business_app)
   if (allow_list !== undefined) number.allow_list = allow_list === null ? undefined : allowList(allow_list)
   return number
 }
+
+const onPhone = ({ onboarded_at, shares_history }: { onboarded_at?: number | undefined; shares_history: boolean }): BusinessApp => ({
+  onboarded_at: onboarded_at === undefined ? Date.now() : onboarded_at * 1000,
+  shares_history,
+  synced: new Set(),
+})
 
 /** Without `waba_ids` the token sees every account. */
 export function addToken(sim: Sim, input: z.input<typeof tokenInput> = {}): Token {

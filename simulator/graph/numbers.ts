@@ -34,7 +34,7 @@ export function numberNode(world: World, number: PhoneNumber): Fields {
     platform_type: number.registered ? 'CLOUD_API' : 'NOT_APPLICABLE',
     account_mode: 'LIVE',
     is_official_business_account: false,
-    is_on_biz_app: false,
+    is_on_biz_app: number.business_app !== undefined,
     is_pin_enabled: number.pin !== undefined,
     whatsapp_business_manager_messaging_limit: number.messaging_limit,
     webhook_configuration: {

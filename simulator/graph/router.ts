@@ -6,6 +6,7 @@ import type { GraphRequest } from './http.ts'
 import { deleteMedium, download, getMedium, uploadMedia } from './media.ts'
 import { answerError, postMessages } from './messages.ts'
 import { deregister, getNumber, getProfile, postNumber, postProfile, register } from './numbers.ts'
+import { syncPhone } from './phone-sync.ts'
 import { createTemplate, deleteTemplates, editTemplate, getTemplate, listTemplates } from './templates.ts'
 
 type Handler = (() => void | Promise<void>) | undefined
@@ -70,6 +71,8 @@ function numberHandler(sim: Sim, number: PhoneNumber, call: string, request: Gra
       return () => getNumber(sim, number, request)
     case 'POST':
       return () => postNumber(number, request)
+    case 'POST smb_app_data':
+      return () => syncPhone(sim, number, request)
     case 'POST register':
       return () => register(number, request)
     case 'POST deregister':

@@ -55,6 +55,8 @@ const known: Readonly<Record<number, Known>> = {
   133005: ['Two step verification PIN mismatch', 400],
   133010: ['Phone number not registered', 400],
   133016: ['Account register deregister rate limit exceeded', 400],
+  2593107: ['Sync was requested already', 400],
+  2593108: ['Sync is only possible within 24 hours of onboarding', 400],
   2388024: ['Template already exists in this language', 400],
 }
 

@@ -35,9 +35,14 @@ export type PhoneNumber = {
   /** Bucket of the throughput limit: as many tokens as may be sent right now, as of a moment. */
   tokens: number
   tokens_at: number
+  /** The number stays on the WhatsApp Business app of a phone. */
+  business_app?: BusinessApp | undefined
   /** Service messages delivered; the first thousand of a month are free. */
   service_delivered: number
 }
+
+/** `synced`: what was asked for already, once each and within a day of `onboarded_at`. */
+export type BusinessApp = { readonly onboarded_at: number; readonly shares_history: boolean; readonly synced: Set<string> }
 
 export type Customer = {
   /** Digits. */

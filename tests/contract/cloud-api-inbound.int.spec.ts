@@ -15,6 +15,7 @@ import { statusRows } from './cloud-api/statuses.ts'
 let recado: Installation
 let simulator: Simulator
 const wabaId = '200200200200200'
+const phoneNumberId = '100200300400500'
 const businessPhone = '15550001111'
 
 beforeAll(async () => {
@@ -22,7 +23,7 @@ beforeAll(async () => {
   simulator = await startSimulator({ appSecret, verifyToken: 'bench' })
   simulator.addWaba({ id: wabaId })
   simulator.addToken({ token: 'bench-token' })
-  recado = await createInstallation({ server: process.env['RECADO_TEST_POSTGRES'] ?? '', env: { META_GRAPH_URL: simulator.url } })
+  recado = await createInstallation({ server: process.env['RECADO_TEST_POSTGRES'] ?? '', env: { META_GRAPH_URL: simulator.url }, phoneNumberId })
 })
 afterAll(async () => {
   await recado.end()
@@ -258,7 +259,7 @@ describe.concurrent('a number that stays on the phone', () => {
 })
 
 describe.concurrent('a field', () => {
-  it.each(fieldRows(wabaId))('$field: $name', async ({ field, value, events, scoped, entryId }) => {
+  it.each(fieldRows(wabaId, phoneNumberId))('$field: $name', async ({ field, value, events, scoped, entryId }) => {
     const delivery = await post(field, value, { scoped: scoped === true, ...(entryId === undefined ? {} : { entryId }) })
     expect(delivery.status).toBe(200)
     const types = events.map((type) => expect.objectContaining({ type }) as unknown)

@@ -82,7 +82,7 @@ const partnerUpdates: Readonly<Record<string, Readonly<Record<string, unknown>>>
 }
 
 /** @param wabaId of the connected number: PARTNER_* updates come under the portfolio's id and name the account inside */
-export const fieldRows = (wabaId: string): readonly FieldRow[] => [
+export const fieldRows = (wabaId: string, phoneNumberId: string): readonly FieldRow[] => [
   ...templateFields,
   ...of('phone_number_quality_update', news, {
     onboarding: { display_phone_number, event: 'ONBOARDING', max_daily_conversations_per_business: 'TIER_2K' },
@@ -155,7 +155,7 @@ export const fieldRows = (wabaId: string): readonly FieldRow[] => [
       messaging_product: 'whatsapp',
       timestamp: '1760000000',
       type: 'PHONE_NUMBER_SETTINGS',
-      phone_number_settings: { phone_number_id: '1', calling: { status: 'ENABLED' } },
+      phone_number_settings: { phone_number_id: phoneNumberId, calling: { status: 'ENABLED' } },
     },
   }),
   ...of('payment_configuration_update', news, {
@@ -173,7 +173,7 @@ export const fieldRows = (wabaId: string): readonly FieldRow[] => [
     passed: {
       messaging_product: 'whatsapp',
       sender: { phone_number: '15550002222' },
-      recipient: { phone_number_id: '1', display_phone_number },
+      recipient: { phone_number_id: phoneNumberId, display_phone_number },
       type: 'control_passed',
       timestamp: '1760000000',
       control_passed: { previous_owner_role: 'ai_agent', new_owner_role: 'escalation', metadata: 'm' },
