@@ -6,22 +6,28 @@ import { Registry } from 'prom-client'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
 import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
 import { createVault } from '../../src/adapters/keyring/vault.ts'
+import { alertRoutes } from '../../src/api/alerts/routes.ts'
+import { profileRoutes } from '../../src/api/channels/profile-routes.ts'
 import { channelRoutes } from '../../src/api/channels/routes.ts'
 import { configRoutes } from '../../src/api/config/routes.ts'
 import { createApp } from '../../src/api/http/app.ts'
 import { createAuthenticate } from '../../src/api/http/authenticate.ts'
 import { createKeptAnswers } from '../../src/api/http/kept-answers.ts'
-import type { RateLimitOptions } from '../../src/api/http/rate-limit.ts'
+import { createRateLimits, type RateLimitOptions } from '../../src/api/http/rate-limit.ts'
 import { operationsRoutes, type Check } from '../../src/api/operations/routes.ts'
 import { keyRoutes } from '../../src/api/tenants/key-routes.ts'
 import { tenantRoutes } from '../../src/api/tenants/routes.ts'
+import { createRaiseAlert, createResolveAlert, createSettleAlert } from '../../src/commands/alerts/alerts.ts'
 import { createAddChannel } from '../../src/commands/channels/add-channel.ts'
 import { createChangeChannel, createDisconnectChannel } from '../../src/commands/channels/change-channel.ts'
 import { createConnectChannel, createTestChannel } from '../../src/commands/channels/check-channel.ts'
+import { createChangeProfile, createReadProfile } from '../../src/commands/channels/profile.ts'
 import { createRemoveChannel } from '../../src/commands/channels/remove-channel.ts'
+import { createWebhookAddressOf } from '../../src/commands/channels/webhooks.ts'
 import { createDirectory } from '../../src/commands/directory/directory.ts'
 import { createCommands } from '../../src/commands/kernel/execute.ts'
 import type { CallResult, CloudApi, CloudApiAccount } from '../../src/commands/ports/cloud-api.ts'
+import type { BusinessProfile, ProfilesApi } from '../../src/commands/ports/profiles-api.ts'
 import { createIssueApiKey, createRevokeApiKey } from '../../src/commands/tenants/api-keys.ts'
 import { createTenantCreation } from '../../src/commands/tenants/create-tenant.ts'
 import { createGovernTenant } from '../../src/commands/tenants/govern-tenant.ts'
@@ -44,7 +50,7 @@ const pick = (json: unknown, path: readonly string[]): unknown =>
   path.reduce((value: unknown, name) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined), json)
 
 export const operatorKey = 'operator-key-of-the-tests'
-const names = ['tenants', 'apiKeys', 'channels']
+const names = ['tenants', 'apiKeys', 'channels', 'alerts']
 
 /**
  * The administration as one process serves it, on a database of its own: log, vault, directory, read models, routes.
@@ -93,7 +99,9 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
         throw error
       },
     })
-    const deps = { commands: createCommands({ store, vault }), vault, directory, cloudApi: provider.cloudApi }
+    const webhookAddressOf = createWebhookAddressOf({ directory, vault, publicUrl: 'https://recado.example' })
+    const commands = createCommands({ store, vault })
+    const deps = { commands, vault, directory, cloudApi: provider.cloudApi, profiles: provider.profiles, webhookAddressOf }
     const removeChannel = createRemoveChannel(deps)
     return {
       ...deps,
@@ -102,6 +110,11 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
       testChannel: createTestChannel(deps),
       connectChannel: createConnectChannel(deps),
       disconnectChannel: createDisconnectChannel(deps),
+      readProfile: createReadProfile(deps),
+      changeProfile: createChangeProfile(deps),
+      raiseAlert: createRaiseAlert(deps),
+      settleAlert: createSettleAlert(deps),
+      resolveAlert: createResolveAlert(deps),
       removeChannel,
       createTenant: createTenantCreation(deps),
       governTenant: createGovernTenant({ ...deps, removeChannel }),
@@ -125,6 +138,8 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
       ...tenantRoutes(routeDeps),
       ...keyRoutes(routeDeps),
       ...channelRoutes(routeDeps),
+      ...profileRoutes(routeDeps),
+      ...alertRoutes({ ...routeDeps, reader: queries }),
       ...configRoutes(routeDeps),
       ...operationsRoutes({ checks: options.checks ?? {}, metrics: new Registry(), version: 'test' }),
     ],
@@ -134,7 +149,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
     clock,
     log,
     version: 'test',
-    ...(options.rateLimits === undefined ? {} : { rateLimits: options.rateLimits }),
+    limits: createRateLimits(options.rateLimits),
   })
   const server = createServer((req, res) => void app(req, res))
   await new Promise<void>((resolve) => {
@@ -200,10 +215,13 @@ function playMeta() {
     tokens: new Set(['EAAG-good-token', 'EAAG-newer-token']),
     away: false,
     facts: { displayPhone: '+1 555-010-0000', verifiedName: 'Acme', qualityRating: 'GREEN' } as NumberFacts,
-    asked: [] as { what: string; account: CloudApiAccount }[],
+    asked: [] as { what: string; account: CloudApiAccount; more?: unknown }[],
+    /** Whether Meta gets the right answer when it asks a webhook address for its challenge. */
+    challenge: true,
+    profile: { about: 'Open from 9' } as BusinessProfile,
   }
-  function answer<T>(what: string, account: CloudApiAccount, good: T): Promise<CallResult<T>> {
-    state.asked.push({ what, account })
+  function answer<T>(what: string, account: CloudApiAccount, good: T, more?: unknown): Promise<CallResult<T>> {
+    state.asked.push({ what, account, ...(more === undefined ? {} : { more }) })
     if (state.away) return Promise.resolve({ unreachable: 'ECONNREFUSED' })
     if (!state.tokens.has(account.accessToken)) {
       return Promise.resolve({ error: { code: 190, status: 401, message: 'Error validating access token', fbtraceId: 'Axyz' } })
@@ -214,8 +232,19 @@ function playMeta() {
     send: () => Promise.reject(new Error('nothing is sent here')),
     markRead: (account) => answer('markRead', account, true as const),
     describeNumber: (account) => answer('describeNumber', account, state.facts),
-    subscribeApp: (account) => answer('subscribeApp', account, true as const),
+    subscribeApp: (account, address) =>
+      address === undefined || state.challenge
+        ? answer('subscribeApp', account, true as const, address)
+        : Promise.resolve({ error: { code: 2200, status: 400, message: '(#2200) Callback verification failed' } }),
     close: () => Promise.resolve(),
   }
-  return { cloudApi, state }
+  const profiles: ProfilesApi = {
+    readProfile: (account) => answer('readProfile', account, state.profile),
+    writeProfile(account, { pictureHandle: _picture, ...change }) {
+      if (change.about === 'refuse me') return Promise.resolve({ error: { code: 100, status: 400, message: '(#100) Invalid parameter' } })
+      state.profile = { ...state.profile, ...change }
+      return answer('writeProfile', account, true as const)
+    },
+  }
+  return { cloudApi, profiles, state }
 }

@@ -12,6 +12,7 @@ beforeAll(async () => {
 afterAll(() => office.stop())
 beforeEach(() => {
   office.provider.state.away = false
+  office.provider.state.challenge = true
   office.provider.state.tokens = new Set([good, newer])
   office.provider.state.asked.length = 0
 })
@@ -219,6 +220,79 @@ describe('a channel with a Meta app of its own', () => {
     expect(await directory.appOfHook('0'.repeat(32))).toBeUndefined()
     await office.call(key, 'DELETE', `/v1/channels/${made.said('id')}`)
     expect(await directory.appOfHook(hook)).toBeUndefined()
+  })
+})
+
+describe('the webhooks of a channel with an app of its own', () => {
+  const told = () => office.provider.state.asked.flatMap(({ what, more }) => (what === 'subscribeApp' ? [more] : []))
+  it('are asked for at its own address, as soon as it has one', async () => {
+    const { key } = await office.tenant()
+    const made = await connect(key, { app_secret: 'app-secret-1' })
+    const address = { url: `https://recado.example${made.said('webhook_path')}`, verifyToken: expect.stringMatching(/^[0-9a-f]{32}$/) }
+    expect(told()).toEqual([undefined, address])
+    await office.call(key, 'POST', `/v1/channels/${made.said('id')}/connect`)
+    expect(told()).toEqual([undefined, address, address])
+    const later = await connect(key)
+    office.provider.state.asked.length = 0
+    await office.call(key, 'PATCH', `/v1/channels/${later.said('id')}`, { app_secret: 'app-secret-2' })
+    expect(told()).toMatchObject([{ url: expect.stringMatching(/^https:\/\/recado\.example\/webhooks\/meta\/[0-9a-f]{32}$/) }])
+  })
+  it('that Meta cannot reach leave the channel connected and are shown on it', async () => {
+    const { key } = await office.tenant()
+    office.provider.state.challenge = false
+    const made = await connect(key, { app_secret: 'app-secret-1' })
+    expect(made.json).toMatchObject({
+      status: 'connected',
+      last_error: { code: 'webhook_unverified', detail: expect.stringContaining('PUBLIC_URL') },
+    })
+    office.provider.state.challenge = true
+    const again = await office.call(key, 'POST', `/v1/channels/${made.said('id')}/connect`)
+    expect(again.status).toBe(200)
+    expect(again.text).not.toContain('last_error')
+  })
+})
+
+describe('the business profile', () => {
+  it('is read and changed at the provider, and the change is on record', async () => {
+    const { key } = await office.tenant()
+    const path = `/v1/channels/${(await connect(key)).said('id')}`
+    expect((await office.call(key, 'GET', `${path}/profile`)).json).toEqual({ about: 'Open from 9' })
+    const change = { about: 'Open from 8', websites: ['https://casa.example'], vertical: 'RETAIL', email: '' }
+    const changed = await office.call(key, 'PUT', `${path}/profile`, change)
+    expect(changed.json).toEqual(change)
+    expect((await office.call(key, 'GET', path, undefined, readAfter(changed))).json).toMatchObject({ version: 3 })
+  })
+  it.each([
+    [{ about: '' }, 'body.about'],
+    [{ about: 'x'.repeat(140) }, 'body.about'],
+    [{ address: 'x'.repeat(257) }, 'body.address'],
+    [{ description: 'x'.repeat(513) }, 'body.description'],
+    [{ email: 'nobody' }, 'body.email'],
+    [{ websites: ['casa.example'] }, 'body.websites.0'],
+    [{ websites: ['https://a.example', 'https://b.example', 'https://c.example'] }, 'body.websites'],
+    [{ vertical: 'PIRACY' }, 'body.vertical'],
+    [{}, 'body'],
+  ])('says what is wrong with %j', async (wrong, path) => {
+    const { key } = await office.tenant()
+    const channelPath = `/v1/channels/${(await connect(key)).said('id')}`
+    const refused = await office.call(key, 'PUT', `${channelPath}/profile`, wrong)
+    expect(refused.json).toMatchObject({ status: 422, code: 'invalid_request', errors: [{ path }] })
+    expect(asked()).not.toContain('writeProfile')
+  })
+  it('that the provider refuses is refused in its words', async () => {
+    const { key } = await office.tenant()
+    const path = `/v1/channels/${(await connect(key)).said('id')}/profile`
+    expect((await office.call(key, 'PUT', path, { about: 'refuse me' })).json).toMatchObject({ status: 422, code: 'provider_rejected' })
+    office.provider.state.tokens.clear()
+    expect((await office.call(key, 'GET', path)).json).toMatchObject({ status: 422, code: 'credentials_refused' })
+    office.provider.state.away = true
+    expect((await office.call(key, 'GET', path)).json).toMatchObject({ status: 503, code: 'provider_unreachable' })
+  })
+  it('of another tenant is not there', async () => {
+    const [a, b] = await Promise.all([office.tenant(), office.tenant()])
+    const path = `/v1/channels/${(await connect(a.key)).said('id')}/profile`
+    expect((await office.call(b.key, 'GET', path)).status).toBe(404)
+    expect((await office.call(b.key, 'PUT', path, { about: 'Mine' })).status).toBe(404)
   })
 })
 
