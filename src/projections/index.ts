@@ -8,6 +8,7 @@ import type { Projection } from './engine/projection.ts'
 import { media } from './media/projection.ts'
 import { messageChanges } from './messageChanges/projection.ts'
 import { messages } from './messages/projection.ts'
+import { templates } from './templates/projection.ts'
 import { tenants } from './tenants/projection.ts'
 
 /** Every read model there is. */
@@ -21,5 +22,6 @@ export const projections: readonly Projection[] = [
   messageChanges,
   media,
   deliveries,
+  templates,
   alerts,
 ]
