@@ -102,11 +102,14 @@ export const environment = z.object({
     says: 'The key that wraps every other key: 32 bytes as base64 (`openssl rand -base64 32`). Without it nothing personal can be read again.',
     otherwise: 'in development generated once and kept in `<RECADO_DATA_DIR>/master.key`; required in production',
   }),
-  RECADO_OPERATOR_KEY: variable(z.string().min(8, 'must have at least 8 characters').optional(), {
-    takes: 'text of 8 or more',
-    says: 'API key of the platform operator, who creates tenants.',
-    otherwise: 'generated once and kept in `<RECADO_DATA_DIR>/operator.key`',
-  }),
+  RECADO_OPERATOR_KEY: variable(
+    z.string().min(16, 'must have at least 16 characters, for it opens the whole installation: make one with `openssl rand -base64 24`').optional(),
+    {
+      takes: 'text of 16 or more',
+      says: 'API key of the platform operator, who creates tenants.',
+      otherwise: 'generated once and kept in `<RECADO_DATA_DIR>/operator.key`',
+    },
+  ),
   RECADO_ROLES: variable(
     z
       .string()

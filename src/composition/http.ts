@@ -21,6 +21,7 @@ import { createFeedRenderer, feedReads } from '../api/feed/render.ts'
 import { createApp } from '../api/http/app.ts'
 import { createAuthenticate } from '../api/http/authenticate.ts'
 import { createKeptAnswers } from '../api/http/kept-answers.ts'
+import { createRateLimits } from '../api/http/rate-limit.ts'
 import { createOpener } from '../api/messages/opening.ts'
 import { attentionRoutes } from '../api/messages/attention.ts'
 import { messageRoutes } from '../api/messages/routes.ts'
@@ -29,6 +30,7 @@ import { operationsRoutes } from '../api/operations/routes.ts'
 import { mountPages, type DemoSession } from '../api/pages/pages.ts'
 import { projectionRoutes } from '../api/projections/routes.ts'
 import { keyRoutes } from '../api/tenants/key-routes.ts'
+import { templateRoutes } from '../api/templates/routes.ts'
 import { tenantRoutes } from '../api/tenants/routes.ts'
 import { webhookFront, type WebhookApp } from '../api/webhooks/front.ts'
 import { signingKeys } from '../api/webhooks/signature.ts'
@@ -110,7 +112,8 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
     signal: deps.signal,
     log,
   })
-  const feed = createFeed({ hub, store: storage.store, authenticate, log })
+  const limits = createRateLimits()
+  const feed = createFeed({ hub, store: storage.store, authenticate, countFailure: limits.countFailure, log })
   const app = createApp({
     routes: routesOf(deps, viewing),
     authenticate,
@@ -121,6 +124,7 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
     version,
     publicUrl: config.http.publicUrl,
     mount: (express) => mountPages(express, { demo: deps.demo }),
+    limits,
     onAnswer: metrics.onAnswer,
   })
   const listener = webhookFront({
@@ -157,6 +161,7 @@ function routesOf({ storage, useCases, applied, intake, metrics, config, startin
     ...mediaRoutes({ reader, open, links, upload: useCases.uploadMedia, store: storage.mediaStore, vault }),
     ...messageRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
     ...attentionRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
+    ...templateRoutes(shared),
     ...contactRoutes({ reader, open }),
     ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),

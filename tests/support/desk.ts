@@ -20,6 +20,7 @@ import { createFeedRenderer, feedReads } from '../../src/api/feed/render.ts'
 import { createApp } from '../../src/api/http/app.ts'
 import { createKeptAnswers } from '../../src/api/http/kept-answers.ts'
 import type { Principal } from '../../src/api/http/principal.ts'
+import { createRateLimits } from '../../src/api/http/rate-limit.ts'
 import { createOpener } from '../../src/api/messages/opening.ts'
 import { attentionRoutes } from '../../src/api/messages/attention.ts'
 import { createMediaLinks } from '../../src/api/media/links.ts'
@@ -54,7 +55,7 @@ const silent = pino({ level: 'silent' })
  * The inbox as one process serves it, on a database of its own: log, vault, read models, routes, feed. No provider: tests say what a customer wrote
  * and what the provider answered by the same commands that the intake and the sender use. Credentials are `key-<tenantId>` until they are revoked.
  */
-export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: number; authTimeoutMs?: number } = {}) {
+export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: number; authTimeoutMs?: number; failuresPerMinute?: number } = {}) {
   const db = await freshDatabase()
   const pools = {
     worker: createPool({ url: db.url, role: 'recado_worker', max: 12, name: 'desk worker' }),
@@ -98,6 +99,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     return { kind: 'key', tenantId, actor: { kind: 'api', id: 'test' }, scopes: scopesOf.get(tenantId) ?? ['*'], tenantStatus }
   }
 
+  const limits = createRateLimits({ requestsPerSecond: 1_000_000, failuresPerMinute: options.failuresPerMinute ?? 1_000_000 })
   const hub = createHub({
     store,
     shown: (position, timeoutMs) => applied.waitFor(feedReads, position, timeoutMs),
@@ -113,7 +115,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     log: silent,
   })
   running.push(hub.ended)
-  const feed = createFeed({ hub, store, authenticate, log: silent, ...options })
+  const feed = createFeed({ hub, store, authenticate, countFailure: limits.countFailure, log: silent, ...options })
 
   const replay = async () => ({ missing: true }) as const
   const app = createApp({
@@ -139,7 +141,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     clock: () => new Date(),
     log: silent,
     version: 'test',
-    rateLimits: { requestsPerSecond: 1_000_000, failuresPerMinute: 1_000_000 },
+    limits,
     mount: (express) => mountPages(express, {}),
   })
   const server = createServer((req, res) => void app(req, res))

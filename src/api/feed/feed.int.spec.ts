@@ -59,6 +59,27 @@ describe('who may listen', () => {
       await impatient.stop()
     }
   })
+  it('is not who guesses tokens: after a number of them, told so, and a good one is let in all the same', async () => {
+    const strict = await startDesk({ failuresPerMinute: 3 })
+    try {
+      const ends: unknown[] = []
+      for (let n = 0; n < 5; n++) {
+        const client = strict.listen(auth(`guess-${n}`))
+        await client.until(() => client.closeCode() !== undefined)
+        ends.push([client.frames[0]?.code, client.closeCode()])
+      }
+      const told = (code: string, closed: number, times: number) => Array.from({ length: times }, () => [code, closed])
+      expect(ends).toEqual([...told('unauthorized', 4401, 3), ...told('rate_limited', 4429, 2)])
+      // Counted together with what is tried at the API.
+      expect((await strict.call('guess', 'GET', '/v1/conversations')).status).toBe(429)
+      const { key } = await strict.tenant()
+      const good = strict.listen(auth(key))
+      await good.until(() => good.frames.length > 0)
+      expect(typesOf(good.frames)).toEqual(['hello'])
+    } finally {
+      await strict.stop()
+    }
+  })
   it('is not a key without the scope, nor a suspended organisation', async () => {
     const [narrow, suspended] = [await desk.tenant(), await desk.tenant()]
     desk.scopesOf.set(narrow.tenantId, ['messages:read'])

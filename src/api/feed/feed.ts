@@ -6,6 +6,8 @@ import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { parsePosition, type Position } from '../../domain/kernel/position.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
 import type { Authenticate } from '../http/principal.ts'
+import { Problem } from '../http/problem.ts'
+import type { RateLimits } from '../http/rate-limit.ts'
 import { covers } from '../http/scopes.ts'
 import { authFrame, closeCodes, longestClientFrame, type ErrorCode } from './frames.ts'
 import { hearing } from './hearing.ts'
@@ -17,6 +19,8 @@ export type FeedDeps = {
   readonly hub: Hub
   readonly store: EventStore
   readonly authenticate: Authenticate
+  /** Counts a token that is none, together with those of the API. @throws 429 when the address had too many of them lately. */
+  readonly countFailure: RateLimits['countFailure']
   readonly log: { readonly warn: (fields: object, message: string) => void }
   /** For tests: the contract's 10 s, 30 s and 1 MiB. */
   readonly authTimeoutMs?: number
@@ -52,7 +56,8 @@ export function createFeed(deps: FeedDeps): Feed {
   }, deps.heartbeatMs ?? 30_000)
   heartbeat.unref()
 
-  function connected(socket: WebSocket): void {
+  function connected(socket: WebSocket, req: IncomingMessage): void {
+    const address = req.socket.remoteAddress ?? 'unknown'
     answered.add(socket)
     socket.on('pong', () => answered.add(socket))
     // A broken frame or a reset ends in `close`, where everything is cleaned up.
@@ -62,18 +67,30 @@ export function createFeed(deps: FeedDeps): Feed {
     socket.once('message', (data, isBinary) => {
       clearTimeout(waited)
       // Later frames say nothing that is known here; a client that sends its own pings or a newer version's words is not worse off for it.
-      begin(socket, isBinary ? 'invalid_frame' : readAuth(data)).catch((error: unknown) => {
+      begin(socket, isBinary ? 'invalid_frame' : readAuth(data), address).catch((error: unknown) => {
         deps.log.warn({ err: error }, 'a feed connection could not be served')
         socket.close(1011)
       })
     })
   }
 
-  async function begin(socket: WebSocket, auth: Auth | ErrorCode): Promise<void> {
-    if (typeof auth === 'string') return refuse(socket, auth)
+  /** The same answer for every wrong token, until there were too many of them. */
+  async function reject(socket: WebSocket, code: ErrorCode, address: string): Promise<void> {
+    if (code !== 'unauthorized') return refuse(socket, code)
+    try {
+      await deps.countFailure(address)
+      refuse(socket, 'unauthorized')
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      refuse(socket, 'rate_limited')
+    }
+  }
+
+  async function begin(socket: WebSocket, auth: Auth | ErrorCode, address: string): Promise<void> {
+    if (typeof auth === 'string') return reject(socket, auth, address)
     const { hub, store } = deps
     const who = admit(deps.authenticate, auth)
-    if (typeof who === 'string') return refuse(socket, who)
+    if (typeof who === 'string') return reject(socket, who, address)
 
     await hub.started
     const listener = createListener(socket, {

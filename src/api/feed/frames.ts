@@ -73,6 +73,7 @@ export const closeCodes = {
   tenant_required: 4400,
   invalid_frame: 4400,
   auth_timeout: 4408,
+  rate_limited: 4429,
 } as const
 
 export const errorFrame = z

@@ -11,7 +11,7 @@ import { requestLog } from './logging.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Authenticate, HttpRequest, HttpResponse } from './principal.ts'
 import { problem } from './problem.ts'
-import { createRateLimits, type RateLimitOptions } from './rate-limit.ts'
+import { createRateLimits, type RateLimits } from './rate-limit.ts'
 import type { Route } from './route.ts'
 import { uploadBody } from './upload.ts'
 
@@ -22,7 +22,8 @@ export type AppDeps = AnsweringDeps & {
   readonly log: Logger
   readonly version: string
   readonly publicUrl?: string
-  readonly rateLimits?: RateLimitOptions
+  /** Counted together with the feed's where both are given the same. */
+  readonly limits?: RateLimits
   /** Proxies in front whose X-Forwarded-For counts (0). */
   readonly trustedProxies?: number
   /** Pages, static files, the simulator: what is not an API route. Mounted after the routes, before the 404. */
@@ -71,7 +72,7 @@ export function createApp(deps: AppDeps): Express {
 }
 
 function mountRoutes(app: Express, deps: AppDeps): void {
-  const limits = createRateLimits(deps.rateLimits)
+  const limits = deps.limits ?? createRateLimits()
   const methods = new Map<string, Set<string>>()
   for (const route of deps.routes) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
