@@ -5,10 +5,13 @@ import { createAddressOf } from '../commands/contacts/address-of.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
 import type { MediaApi } from '../commands/ports/media-api.ts'
 import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
+import { runChannelRefresh } from '../commands/processes/channels/refresh.ts'
+import { runChannelWatch } from '../commands/processes/channels/watch.ts'
 import { runIntake } from '../commands/processes/intake/intake.ts'
 import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deliveries.ts'
 import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
 import { runMedia } from '../commands/processes/media/media.ts'
+import { runTemplateKeeper } from '../commands/processes/templates/keeper.ts'
 import { runWaker } from '../commands/processes/waker.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
 import { channel } from '../domain/channel/channel.ts'
@@ -17,6 +20,7 @@ import { dueSnoozes } from '../projections/conversations/due-snoozes.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
 import { runProjection } from '../projections/engine/live.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
+import { unsettledTemplates } from '../projections/templates/queries.ts'
 import { projections } from '../projections/index.ts'
 import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
@@ -132,6 +136,31 @@ export function startWorkers({
       signal,
     ),
     runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),
+    runTemplateKeeper({
+      fetchTemplate: useCases.fetchTemplate,
+      unsettled: async (submittedBefore) => unsettledTemplates(queries, submittedBefore),
+      clock,
+      log: log.child({ process: 'templates' }),
+      signal,
+    }),
+    runChannelWatch({
+      store,
+      pool: workerPool,
+      raiseAlert: useCases.raiseAlert,
+      settleAlert: useCases.settleAlert,
+      owner,
+      log: log.child({ process: 'channel-watch' }),
+      signal,
+    }),
+    runChannelRefresh({
+      pool: workerPool,
+      channels: directory.allChannels,
+      testChannel: useCases.testChannel,
+      clock,
+      owner,
+      log: log.child({ process: 'channel-refresh' }),
+      signal,
+    }),
     sender.done,
   ]
   const purging = setInterval(() => {

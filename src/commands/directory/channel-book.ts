@@ -40,6 +40,8 @@ export type ChannelBook = {
   readonly settle: () => Promise<void>
   readonly channelOf: (tenantId: string, channelId: string) => ChannelEntry | undefined
   readonly channelsOf: (tenantId: string) => readonly ChannelEntry[]
+  /** Of the whole installation. */
+  readonly all: () => readonly ChannelEntry[]
   readonly channelOfNumber: (phoneNumberId: string) => ChannelEntry | undefined
   readonly tenantsOfWaba: (wabaId: string) => readonly string[]
   readonly accountOf: (tenantId: string, channelId: string) => Promise<CloudApiAccount | undefined>
@@ -151,6 +153,7 @@ export function createChannelBook({ vault, clock }: { vault: Vault; clock: Clock
     },
     channelOf: own,
     channelsOf: (tenantId) => [...(byTenant.get(tenantId) ?? [])].flatMap((channelId) => channels.get(channelId) ?? []),
+    all: () => [...channels.values()],
     channelOfNumber: (phoneNumberId) => seen(byNumber.get(phoneNumberId)),
     tenantsOfWaba: (wabaId) => [...new Set([...(byWaba.get(wabaId) ?? [])].flatMap((channelId) => channels.get(channelId)?.tenantId ?? []))],
     accountOf(tenantId, channelId) {

@@ -27,6 +27,8 @@ export type Directory = Routes & {
   /** Undefined for the channel of another tenant, too. */
   readonly channelOf: (tenantId: string, channelId: string) => ChannelEntry | undefined
   readonly channelsOf: (tenantId: string) => readonly ChannelEntry[]
+  /** Every channel of the installation: for what looks after all of them, never for a request. */
+  readonly allChannels: () => readonly ChannelEntry[]
   /** The credentials of a channel, opened at first use and kept until they change. Undefined when there is no such channel, or its keys were destroyed. */
   readonly accountOf: (tenantId: string, channelId: string) => Promise<CloudApiAccount | undefined>
   /** The own Meta app behind a hook, with every app secret that is still accepted. */
@@ -143,6 +145,7 @@ export function createDirectory({
     tenantOfSlug: tenants.tenantOfSlug,
     channelOf: channels.channelOf,
     channelsOf: channels.channelsOf,
+    allChannels: channels.all,
     channelOfNumber: channels.channelOfNumber,
     tenantsOfWaba: channels.tenantsOfWaba,
     accountOf: channels.accountOf,
