@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { createVoiceConverter } from './adapters/ffmpeg/voice-notes.ts'
 import { createCloudApi } from './adapters/whatsapp-cloud/cloud-api.ts'
+import { createTemplatesApi } from './adapters/whatsapp-cloud/templates.ts'
 import { createMediaApi } from './adapters/whatsapp-cloud/media.ts'
 import type { DemoSession } from './api/pages/pages.ts'
 import { createIntakeWatch } from './commands/processes/intake/progress.ts'
@@ -58,12 +59,18 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     cleanUp.push(cloudApi.close)
     const mediaApi = createMediaApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
     cleanUp.push(mediaApi.close)
+    const templatesApi = createTemplatesApi({
+      graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl,
+      version: config.meta.graphVersion,
+    })
+    cleanUp.push(templatesApi.close)
     const converter = createVoiceConverter({ program: config.media.ffmpeg })
     const useCases = createUseCases({
       storage,
       cloudApi,
       publicUrl: config.http.publicUrl,
       mediaApi,
+      templatesApi,
       converter,
       clock,
       onFailed: failed,

@@ -22,16 +22,27 @@ import type { CloudApi } from '../commands/ports/cloud-api.ts'
 import type { ProfilesApi } from '../commands/ports/profiles-api.ts'
 import type { CoexistenceApi } from '../commands/ports/coexistence-api.ts'
 import type { MediaApi } from '../commands/ports/media-api.ts'
+import type { TemplatesApi } from '../commands/ports/templates-api.ts'
 import type { VoiceConverter } from '../commands/ports/voice-converter.ts'
 import { createApplyItems } from '../commands/processes/intake/apply-items.ts'
 import { createHandleDeliveries } from '../commands/processes/intake/handle-deliveries.ts'
 import { createIntakeMemory } from '../commands/processes/intake/memory.ts'
 import { createHearNews } from '../commands/processes/intake/news/hear-news.ts'
 import { createIssueApiKey, createRevokeApiKey } from '../commands/tenants/api-keys.ts'
+import { createAdoptDefault } from '../commands/templates/adopt-default.ts'
+import { createCheckTemplate } from '../commands/templates/check-template.ts'
+import { createDeleteTemplate } from '../commands/templates/delete-template.ts'
+import { createEditTemplate } from '../commands/templates/edit-template.ts'
+import { createFetchTemplate } from '../commands/templates/fetch-template.ts'
+import { createHearTemplateNews } from '../commands/templates/hear-template-news.ts'
+import { createSubmitTemplate } from '../commands/templates/submit-template.ts'
+import { createSyncTemplates } from '../commands/templates/sync-templates.ts'
 import { createTenantCreation } from '../commands/tenants/create-tenant.ts'
 import { createGovernTenant } from '../commands/tenants/govern-tenant.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
+import { tenantQueries } from '../postgres/queries.ts'
 import { inTransaction } from '../postgres/transaction.ts'
+import { templateIdsOf } from '../projections/templates/queries.ts'
 import type { Storage } from './storage.ts'
 
 export type UseCases = ReturnType<typeof createUseCases>
@@ -42,6 +53,7 @@ export function createUseCases({
   cloudApi,
   publicUrl,
   mediaApi,
+  templatesApi,
   converter,
   clock,
   onFailed,
@@ -52,6 +64,7 @@ export function createUseCases({
   /** Where the outside reaches us. */
   publicUrl: string
   mediaApi: MediaApi
+  templatesApi: TemplatesApi
   converter: VoiceConverter
   clock: Clock
   onFailed: (error: unknown) => void
@@ -66,6 +79,7 @@ export function createUseCases({
   const memory = createIntakeMemory(workerPool)
   const raiseAlert = createRaiseAlert({ commands })
   const settleAlert = createSettleAlert({ commands })
+  const hearTemplateNews = createHearTemplateNews({ commands, raiseAlert, settleAlert })
   const handOver = createHandOver({ store, vault, routes: directory, clock })
   const handle = createHandleDeliveries({
     store,
@@ -79,7 +93,7 @@ export function createUseCases({
       memory,
       handlers: {
         contact: async ({ item }, context) => void (await hearOfContact(item.person, item.news, context)),
-        news: createHearNews({ commands, vault, directory, raiseAlert, settleAlert }),
+        news: createHearNews({ commands, vault, directory, raiseAlert, settleAlert, templates: hearTemplateNews }),
       },
     }),
   })
@@ -116,6 +130,7 @@ export function createUseCases({
     uploadMedia: createUploadMedia({ commands, vault, store: mediaStore, canConvert: converter.available }),
     checkMedia: createCheckMedia({ commands, canConvert: converter.available }),
     resolveMedia: createResolveMedia({ commands, vault, store: mediaStore, mediaApi, converter, clock }),
+    ...createTemplateUseCases({ commands, directory, clock, api: templatesApi, storage }),
     createTenant: createTenantCreation({ commands, vault, directory }),
     governTenant: createGovernTenant({ commands, directory, removeChannel }),
     issueApiKey: createIssueApiKey({ commands, vault, directory }),
@@ -129,5 +144,24 @@ export function createUseCases({
     readProfile: createReadProfile(channels),
     changeProfile: createChangeProfile(channels),
     syncPhone: createSyncPhone({ cloudApi, directory }),
+  }
+}
+
+type TemplateParts = { commands: Commands; directory: Directory; clock: Clock; api: TemplatesApi; storage: Storage }
+
+function createTemplateUseCases({ storage, ...parts }: TemplateParts) {
+  const queries = tenantQueries(storage.apiPool)
+  const known = async (tenantId: string, wabaId: string, name?: string) => templateIdsOf(queries, tenantId, { wabaId, name })
+  const fetchTemplate = createFetchTemplate(parts)
+  const deps = { ...parts, known, fetchTemplate }
+  const submitTemplate = createSubmitTemplate(deps)
+  return {
+    fetchTemplate,
+    submitTemplate,
+    editTemplate: createEditTemplate(deps),
+    deleteTemplate: createDeleteTemplate(deps),
+    syncTemplates: createSyncTemplates(deps),
+    adoptDefault: createAdoptDefault({ submitTemplate }),
+    checkTemplate: createCheckTemplate(deps),
   }
 }
