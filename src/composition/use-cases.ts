@@ -80,6 +80,7 @@ export function createUseCases({
   const raiseAlert = createRaiseAlert({ commands })
   const settleAlert = createSettleAlert({ commands })
   const hearTemplateNews = createHearTemplateNews({ commands, raiseAlert, settleAlert })
+  const templates = createTemplateUseCases({ commands, directory, clock, api: templatesApi, storage })
   const handOver = createHandOver({ store, vault, routes: directory, clock })
   const handle = createHandleDeliveries({
     store,
@@ -109,7 +110,7 @@ export function createUseCases({
     raiseAlert,
     settleAlert,
     resolveAlert: createResolveAlert({ commands }),
-    inbox: createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }) }),
+    inbox: createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }), checkTemplate: templates.checkTemplate }),
     receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
     replay: createReplayDelivery({
       store,
@@ -130,7 +131,7 @@ export function createUseCases({
     uploadMedia: createUploadMedia({ commands, vault, store: mediaStore, canConvert: converter.available }),
     checkMedia: createCheckMedia({ commands, canConvert: converter.available }),
     resolveMedia: createResolveMedia({ commands, vault, store: mediaStore, mediaApi, converter, clock }),
-    ...createTemplateUseCases({ commands, directory, clock, api: templatesApi, storage }),
+    ...templates,
     createTenant: createTenantCreation({ commands, vault, directory }),
     governTenant: createGovernTenant({ commands, directory, removeChannel }),
     issueApiKey: createIssueApiKey({ commands, vault, directory }),

@@ -1,5 +1,6 @@
 import type { InboxOutcome, InboxRefusal } from '../../commands/conversations/inbox.ts'
 import type { ProblemCode } from '../http/codes.ts'
+import { problem } from '../http/problem.ts'
 import { settled } from '../http/settled.ts'
 
 /** What the inbox refuses, in the words of the contract. Those of the sender's own commands never reach a client; they are here to keep the table whole. */
@@ -21,6 +22,11 @@ type Refused = { readonly refused: ProblemCode }
 
 /** The good part of an outcome; anything else is thrown as its problem. */
 export function done(outcome: InboxOutcome): Done {
+  if ('mistakes' in outcome) {
+    const errors = outcome.mistakes.map(({ path, message }) => ({ path: `body.template.${path}`, code: 'template_parameter', message }))
+    throw problem(outcome.refused, { errors })
+  }
+  if ('detail' in outcome) throw problem(outcome.refused, outcome.detail)
   const said: Exclude<InboxOutcome, { refused: unknown }> | Refused = 'refused' in outcome ? { refused: codes[outcome.refused] } : outcome
   return settled(said)
 }

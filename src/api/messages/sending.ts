@@ -32,6 +32,7 @@ const address = {
 }
 /** The conversation says to whom: an address of Meta's body is taken and not looked at. */
 const addressed = { to: z.string().max(200).optional(), recipient: z.string().max(200).optional() }
+const templateProblems = ['template_not_found', 'template_not_approved', 'template_parameters'] as const
 const conversationParams = z.object({ id: z.string().min(1).max(100) })
 
 /** Sending, in an existing conversation or to an address. */
@@ -66,7 +67,7 @@ export function sendingRoutes({
       params: conversationParams,
       body: outgoingBody(addressed),
       responses: queuedResponse,
-      problems: ['window_closed', 'channel_not_connected'],
+      problems: [...templateProblems, 'window_closed', 'channel_not_connected'],
       async handle(call) {
         const sending = await input(call)
         return answer(sending.messageId, await inbox.send({ ...sending, conversationId: call.params.id }, call.context))
@@ -81,7 +82,7 @@ export function sendingRoutes({
       access: 'messages:write',
       body: outgoingBody(address),
       responses: queuedResponse,
-      problems: ['window_closed', 'channel_not_connected', 'not_found'],
+      problems: [...templateProblems, 'window_closed', 'channel_not_connected', 'not_found'],
       async handle(call) {
         const { channel_id: channelId, to, recipient } = call.body
         if (to === undefined && recipient === undefined) {

@@ -13,6 +13,7 @@ import type { Position } from '../../domain/kernel/position.ts'
 import type { FindContact } from '../contacts/find-contact.ts'
 import type { MeetContact, Person } from '../contacts/meet-contact.ts'
 import type { Commands, Outcome } from '../kernel/execute.ts'
+import type { CheckTemplate, TemplateNotSendable } from '../templates/check-template.ts'
 
 /** What to send: Meta's type and its object, already checked by the edge. */
 export type MessageToSend = {
@@ -36,6 +37,7 @@ export type InboxRefusal = ConversationRefusal | 'channel_not_connected'
 export type InboxOutcome =
   | { readonly position: Position; readonly version: number; readonly conversationId: string }
   | { readonly refused: InboxRefusal }
+  | TemplateNotSendable
   | { readonly stale: { readonly version: number } }
   | { readonly missing: true }
 
@@ -64,9 +66,15 @@ export type Inbox = {
   wake: (input: { conversationId: string }, context: CommandContext) => Promise<InboxOutcome>
 }
 
-type Deps = { commands: Commands; meetContact: MeetContact; findContact: FindContact }
+type Deps = {
+  commands: Commands
+  meetContact: MeetContact
+  findContact: FindContact
+  /** What is asked about a template message before it is queued. */
+  checkTemplate?: CheckTemplate
+}
 
-export function createInbox({ commands, meetContact, findContact }: Deps): Inbox {
+export function createInbox({ commands, meetContact, findContact, checkTemplate }: Deps): Inbox {
   async function run(id: string, command: ConversationCommand, context: CommandContext, options?: Options): Promise<InboxOutcome> {
     const { version } = await commands.load(conversation, context.tenantId, id)
     if (version === 0) return { missing: true }
@@ -80,11 +88,13 @@ export function createInbox({ commands, meetContact, findContact }: Deps): Inbox
   /** A degraded channel (its last check failed) still queues: the messages wait until the credentials are mended. */
   async function refusedBy(
     channelId: string,
-    { tenantId }: CommandContext,
+    { type, object }: MessageToSend,
+    context: CommandContext,
   ): Promise<Extract<InboxOutcome, { missing: true } | { refused: unknown }> | undefined> {
-    const { state } = await commands.load(channel, tenantId, channelId)
+    const { state } = await commands.load(channel, context.tenantId, channelId)
     if (state.status === 'none' || state.status === 'abandoned' || state.status === 'removed') return { missing: true }
-    return state.status === 'disconnected' ? { refused: 'channel_not_connected' } : undefined
+    if (state.status === 'disconnected') return { refused: 'channel_not_connected' }
+    return type === 'template' ? checkTemplate?.({ wabaId: state.wabaId, object }, context) : undefined
   }
 
   return {
@@ -92,11 +102,11 @@ export function createInbox({ commands, meetContact, findContact }: Deps): Inbox
       const { state, version } = await commands.load(conversation, context.tenantId, input.conversationId)
       if (version === 0) return { missing: true }
       const { channelId, contactId } = state
-      return (await refusedBy(channelId, context)) ?? queue(input.conversationId, { channelId, contactId }, input, context)
+      return (await refusedBy(channelId, input.message, context)) ?? queue(input.conversationId, { channelId, contactId }, input, context)
     },
     async sendTo(input, context) {
       const { channelId } = input
-      const refused = await refusedBy(channelId, context)
+      const refused = await refusedBy(channelId, input.message, context)
       if (refused !== undefined) return refused
       // Somebody we never met has no conversation, and what an empty one refuses must not leave a contact behind.
       if ((await findContact(context.tenantId, input.to)) === undefined) {
