@@ -165,8 +165,9 @@ export const conversationEvent = z.discriminatedUnion('type', [
     pricing: z.json().optional(),
     /** Meta's billing conversation; only of free entry points since Graph v24. */
     conversation: z.json().optional(),
-    /** Of a message to a group: which of its people reports. `tag` tells them apart within the message and leads back to nobody. */
-    participant: z.object({ tag: z.string(), id: secret.optional() }).optional(),
+    /** Of a message to a group: which of its people reports. The tag tells them apart within the message and leads back to nobody. */
+    participantTag: z.string().optional(),
+    participantId: secret.optional(),
   }),
   /** A report in a word that we do not know: kept and shown in the history of the message, and moving it nowhere. */
   z.object({

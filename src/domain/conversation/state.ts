@@ -95,7 +95,7 @@ export function evolve(state: Conversation, event: ConversationEvent): Conversat
       const stage = reportedStage(message, event.status)
       const reported = message.reported.includes(event.status) ? message.reported : [...message.reported, event.status]
       const changes =
-        event.participant === undefined ? state.changes : state.changes.add(reportKey(event.providerId, event.status, event.participant.tag))
+        event.participantTag === undefined ? state.changes : state.changes.add(reportKey(event.providerId, event.status, event.participantTag))
       return known(outgoing({ ...state, changes }, event.messageId, { stage, reported }), event.messageId, event.providerId)
     }
     case 'MessageStatusUnrecognised':

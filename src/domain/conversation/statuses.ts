@@ -48,7 +48,8 @@ export function recordStatus(command: RecordStatus, conversation: Conversation):
       ...(error === undefined ? {} : { error }),
       ...(pricing === undefined ? {} : { pricing }),
       ...(billed === undefined ? {} : { conversation: billed }),
-      ...(participant === undefined ? {} : { participant: { tag: participant.tag, ...(participant.id === undefined ? {} : { id: plain(participant.id) }) } }),
+      ...(participant === undefined ? {} : { participantTag: participant.tag }),
+      ...(participant?.id === undefined ? {} : { participantId: plain(participant.id) }),
     },
     ...(status === 'failed' ? reactionTakenBack(conversation, messageId, at) : []),
   )
