@@ -80,7 +80,7 @@ async function settled(providerId: unknown, state: string): Promise<Media> {
 const bare = (path: string | undefined, headers: Record<string, string> = {}): Promise<Response> => fetch(`${recado.url}${path}`, { headers })
 
 beforeAll(async () => {
-  picture = await sharp({ create: { width: 1600, height: 900, channels: 3, noise: { type: 'gaussian', mean: 120, sigma: 60 } } })
+  picture = await sharp({ create: { width: 1600, height: 900, channels: 3, background: '#777', noise: { type: 'gaussian', mean: 120, sigma: 60 } } })
     .jpeg({ quality: 95 })
     .toBuffer()
   db = await freshDatabase()

@@ -1,0 +1,259 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import type { Pool } from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
+import { startProcess } from '../../../../tests/support/sending.ts'
+import { createFileStore } from '../../../adapters/media-store/file.ts'
+import { channel } from '../../../domain/channel/channel.ts'
+import { conversation, conversationId } from '../../../domain/conversation/conversation.ts'
+import { fromStored } from '../../../domain/kernel/codec.ts'
+import { streamRef } from '../../../domain/kernel/stream.ts'
+import type { MediaEvent } from '../../../domain/media/events.ts'
+import { media, mediaIdOf, type Media } from '../../../domain/media/media.ts'
+import { prepareJobs } from '../../../postgres/jobs.ts'
+import { createPool } from '../../../postgres/pool.ts'
+import { openSealed } from '../../media/sealed-file.ts'
+import type { CallResult } from '../../ports/cloud-api.ts'
+import type { DescribedMedia } from '../../ports/media-api.ts'
+import { runMedia } from './media.ts'
+
+const day = 86_400_000
+const masterKey = randomBytes(32)
+const bytes = randomBytes(300_000)
+const hash = createHash('sha256').update(bytes).digest()
+
+let db: TestDatabase
+let owner: Pool
+let jobsPool: Pool
+let here: Awaited<ReturnType<typeof startProcess>>
+let directory: string
+let running: { stop: AbortController; done: Promise<void> } | undefined
+
+/** Meta, as far as files go: what it says is what the test wants. */
+const meta = {
+  described: [] as string[],
+  describe: (_id: string): CallResult<DescribedMedia> => ({ ok: { url: 'https://files/1', mimeType: 'image/jpeg', size: bytes.length } }),
+  download: (_url: string): CallResult<AsyncIterable<Uint8Array>> => ({ ok: once(bytes) }),
+}
+let account = true
+let now = Date.now()
+
+async function* once(...pieces: (Uint8Array | Error)[]): AsyncGenerator<Uint8Array> {
+  for (const one of pieces) {
+    if (one instanceof Error) throw one
+    yield one
+  }
+}
+
+beforeAll(async () => {
+  db = await freshDatabase()
+  owner = createPool({ url: db.url, role: 'owner', max: 2, name: 'media owner' })
+  await prepareJobs(owner)
+  jobsPool = createPool({ url: db.url, role: 'recado_worker', max: 6, name: 'media jobs' })
+  here = await startProcess({ url: db.url, masterKey })
+  directory = await mkdtemp(join(tmpdir(), 'recado-media-process-'))
+})
+afterEach(async () => {
+  await stop()
+  await here.pool.query('delete from graphile_worker._private_jobs')
+  Object.assign(meta, usual)
+  meta.described = []
+  account = true
+  now = Date.now()
+})
+afterAll(async () => {
+  await Promise.all([here.close(), jobsPool.end(), owner.end()])
+  await rm(directory, { recursive: true })
+  await db.drop()
+})
+const usual = { describe: meta.describe, download: meta.download }
+
+function start({ store: events, commands, vault, pool } = here): void {
+  const stopping = new AbortController()
+  const store = createFileStore(directory)
+  const mediaApi = {
+    describe: async (_account: unknown, id: string) => (meta.described.push(id), meta.describe(id)),
+    download: async (_account: unknown, url: string) => meta.download(url),
+  }
+  const accountOf = async () => (account ? { phoneNumberId: '1', wabaId: '2', accessToken: 'token' } : undefined)
+  const deps = { events, commands, vault, pool, jobsPool, store, mediaApi, accountOf, clock: () => new Date(now), pollMs: 50 }
+  const done = runMedia({ ...deps, owner: randomUUID(), log: pino({ level: 'silent' }) }, stopping.signal)
+  running = { stop: stopping, done }
+}
+async function stop(): Promise<void> {
+  running?.stop.abort()
+  await running?.done
+  running = undefined
+}
+
+/** A customer sends a picture. */
+async function receives({
+  sha256 = hash.toString('base64'),
+  contactId = randomUUID(),
+  at = new Date(),
+  channelId = randomUUID(),
+  tenantId = randomUUID() as string,
+} = {}) {
+  const messageId = randomUUID()
+  const id = conversationId(tenantId, channelId, contactId)
+  const providerId = String(Math.floor(Math.random() * 1e15))
+  const command = {
+    type: 'receive',
+    channelId,
+    contactId,
+    messageId,
+    providerId: `wamid.${messageId}`,
+    messageType: 'image',
+    content: JSON.stringify({ image: { id: providerId, caption: 'La casa' } }),
+    media: { providerId, kind: 'image', mimeType: 'image/jpeg', sha256 },
+    at: at.toISOString(),
+  } as const
+  await here.commands.execute(conversation, id, command, here.context(tenantId))
+  return { tenantId, channelId, contactId, messageId, providerId, mediaId: mediaIdOf(tenantId, messageId) }
+}
+async function history({ tenantId, mediaId }: { tenantId: string; mediaId: string }): Promise<MediaEvent[]> {
+  const events: MediaEvent[] = []
+  for await (const event of here.store.readStream(streamRef('media', tenantId, mediaId))) events.push(fromStored<MediaEvent>(event))
+  return events
+}
+const stateOf = async (file: { tenantId: string; mediaId: string }): Promise<Media> => (await history(file)).reduce(media.evolve, media.initial)
+const reaches = (file: { tenantId: string; mediaId: string }, state: Media['state']) =>
+  expect.poll(async () => (await stateOf(file)).state).toBe(state)
+const jobs = async (): Promise<object[]> =>
+  (await here.pool.query<object>('select run_at, attempts, locked_by from graphile_worker._private_jobs')).rows
+const failing = { error: { code: 190, status: 401, message: 'expired' } } as const
+
+describe("a customer's file", () => {
+  it('is fetched, checked and sealed; its job is gone', async () => {
+    const file = await receives()
+    start()
+    await reaches(file, 'stored')
+    expect((await history(file)).map(({ type }) => type)).toEqual(['MediaAnnounced', 'MediaStored'])
+    const { file: stored } = await stateOf(file)
+    expect(stored).toMatchObject({ size: bytes.length, sha256: hash.toString('hex') })
+    const sealed = { ...file, subject: file.contactId, part: 'file', storageKey: stored?.storageKey ?? '', size: bytes.length } as const
+    const opened = await openSealed({ store: createFileStore(directory), vault: here.vault }, sealed)
+    const pieces: Uint8Array[] = []
+    if ('bytes' in opened) for await (const piece of opened.bytes) pieces.push(piece)
+    expect(Buffer.concat(pieces).equals(bytes)).toBe(true)
+    await expect.poll(jobs).toEqual([])
+  })
+  it('that came while nobody was there is fetched when somebody is, and only once', async () => {
+    const files = await Promise.all(Array.from({ length: 5 }, () => receives()))
+    start()
+    for (const file of files) await reaches(file, 'stored')
+    await stop()
+    start()
+    const another = await receives()
+    await reaches(another, 'stored')
+    expect(new Set(meta.described).size).toBe(6)
+    expect(meta.described.length).toBe(6)
+  })
+  it('waits for a token that is mended, and then comes at once', async () => {
+    meta.describe = () => failing
+    const file = await receives()
+    start()
+    await expect
+      .poll(async () => (await history(file)).map((event) => ('reason' in event ? event.reason : event.type)))
+      .toEqual(['MediaAnnounced', 'provider_190'])
+    expect((await stateOf(file)).state).toBe('pending')
+    await stop()
+    await here.pool.query(`update graphile_worker._private_jobs set run_at = now() + interval '5 hours'`)
+    Object.assign(meta, usual)
+    start()
+    const connection = { verified: false, facts: { displayPhone: '+34 600 000 000' } } as const
+    await here.commands.execute(
+      channel,
+      file.channelId,
+      { type: 'add', name: 'Ventas', phoneNumberId: randomUUID(), wabaId: '2', accessToken: 'old', connection },
+      here.context(file.tenantId),
+    )
+    await reaches(file, 'stored')
+  })
+  it('waits while its channel is not connected', async () => {
+    account = false
+    const file = await receives()
+    start()
+    await expect.poll(async () => (await stateOf(file)).failure).toBe('channel_not_connected')
+    expect((await stateOf(file)).state).toBe('pending')
+  })
+  it('that still cannot be had after seven days is expired', async () => {
+    meta.describe = () => ({ error: { code: 100, status: 400, message: 'Object does not exist' } })
+    const old = await receives({ at: new Date(now - 7 * day - 1000) })
+    const young = await receives({ at: new Date(now - 6 * day) })
+    start()
+    await reaches(old, 'expired')
+    await expect.poll(async () => (await stateOf(young)).failure).toBe('provider_100')
+    expect((await stateOf(young)).state).toBe('pending')
+  })
+  it('older than that is tried all the same: history brings such', async () => {
+    const old = await receives({ at: new Date(now - 30 * day) })
+    start()
+    await reaches(old, 'stored')
+  })
+  it('whose address has moved is asked for again', async () => {
+    let asked = 0
+    meta.download = () => (++asked === 1 ? { error: { code: 0, status: 404, message: 'HTTP 404' } } : { ok: once(bytes) })
+    const file = await receives()
+    start()
+    await reaches(file, 'stored')
+    expect(asked).toBe(2)
+  })
+  it('that breaks off or comes with other bytes is not stored', async () => {
+    const cut = await receives()
+    meta.download = () => ({ ok: once(bytes.subarray(0, 100), new Error('reset')) })
+    start()
+    await expect.poll(async () => (await stateOf(cut)).failure).toBe('download_broke_off')
+    meta.download = () => ({ ok: once(randomBytes(1000)) })
+    const other = await receives()
+    await expect.poll(async () => (await stateOf(other)).failure).toBe('hash_mismatch')
+    expect((await readdir(directory, { recursive: true })).some((name) => name.includes(other.mediaId))).toBe(false)
+  })
+  it('with other bytes for the fifth time is given up', async () => {
+    meta.download = () => ({ ok: once(randomBytes(1000)) })
+    const file = await receives()
+    start()
+    await expect
+      .poll(async () => {
+        await here.pool.query('update graphile_worker._private_jobs set run_at = now() where locked_by is null')
+        return (await stateOf(file)).state
+      })
+      .toBe('failed')
+    await expect.poll(jobs).toEqual([])
+  })
+  it('larger than anything that WhatsApp sends is given up without being read', async () => {
+    meta.describe = () => ({ ok: { url: 'https://files/1', size: 101 * 1024 * 1024 } })
+    meta.download = () => {
+      throw new Error('must not be read')
+    }
+    const file = await receives()
+    start()
+    await reaches(file, 'failed')
+    expect((await stateOf(file)).failure).toBe('too_large')
+  })
+  it('of somebody who was erased meanwhile is not fetched', async () => {
+    const file = await receives()
+    await here.pool.query('update keyring.subject_keys set wrapped_key = null, destroyed_at = now() where subject = $1', [file.contactId])
+    const another = await startProcess({ url: db.url, masterKey })
+    start(another)
+    await reaches(file, 'erased')
+    expect(meta.described).toEqual([])
+    await stop()
+    await another.close()
+  })
+  it('whose job a killed process had locked is fetched by the next one', async () => {
+    meta.describe = () => failing
+    const file = await receives()
+    start()
+    await expect.poll(async () => (await stateOf(file)).failure).toBe('provider_190')
+    await stop()
+    await here.pool.query(`update graphile_worker._private_jobs set run_at = now(), locked_at = now(), locked_by = 'worker-of-a-dead-process'`)
+    Object.assign(meta, usual)
+    start()
+    await reaches(file, 'stored')
+  })
+})
