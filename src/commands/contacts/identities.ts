@@ -16,7 +16,7 @@ export type Person = {
   readonly profileAt?: string | undefined
 }
 
-/** The ids of a person, canonical: two spellings of a number are one. Phone first, see `identitiesOf`. */
+/** The ids of a person, canonical: two spellings of a number are one. */
 export function idsOf({ waId, bsuid, parentBsuid }: Person): readonly { kind: IdentityKind; value: string; canonical: string }[] {
   const id = (kind: IdentityKind, value: string | undefined, canonical = value) =>
     value === undefined || canonical === undefined ? [] : [{ kind, value, canonical }]
@@ -24,9 +24,7 @@ export function idsOf({ waId, bsuid, parentBsuid }: Person): readonly { kind: Id
 }
 
 /**
- * The identities of one person, named in several ways perhaps, each once. In the common order: sorted by kind and index, the same for all who meet the person: whoever finds none
- * of them known lets the later ones point at the first, and a common order keeps the pointers from running in a circle.
- * Phone first: it is what older webhooks have and newer ones usually still do, so both lead to the same contact.
+ * The identities of one person, named in several ways perhaps, each once. Phone first: where two of them belong to two contacts, it is the phone's that is met.
  */
 export function identitiesOf(tenantId: string, persons: readonly Person[], vault: Pick<Vault, 'blindIndex'>): readonly Identity[] {
   const found = new Map<string, Identity>()
@@ -35,10 +33,7 @@ export function identitiesOf(tenantId: string, persons: readonly Person[], vault
     // The last one told is the newest spelling.
     found.set(index, { kind, value, index, ...(value === canonical ? {} : { spelling: vault.blindIndex(tenantId, `${kind} spelling`, value) }) })
   }
-  return inOrder([...found.values()])
+  return [...found.values()].toSorted((a, b) => rank(a) - rank(b) || (a.index < b.index ? -1 : 1))
 }
-
-export const inOrder = (identities: readonly Identity[]): readonly Identity[] =>
-  identities.toSorted((a, b) => rank(a) - rank(b) || (a.index < b.index ? -1 : 1))
 
 const rank = ({ kind }: Identity): number => identityKinds.indexOf(kind)
