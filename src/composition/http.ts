@@ -30,6 +30,7 @@ import { operationsRoutes } from '../api/operations/routes.ts'
 import { mountPages, type DemoSession } from '../api/pages/pages.ts'
 import { projectionRoutes } from '../api/projections/routes.ts'
 import { keyRoutes } from '../api/tenants/key-routes.ts'
+import { renderTemplate } from '../api/templates/render.ts'
 import { templateRoutes } from '../api/templates/routes.ts'
 import { tenantRoutes } from '../api/tenants/routes.ts'
 import { webhookFront, type WebhookApp } from '../api/webhooks/front.ts'
@@ -107,7 +108,11 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   const hub = createHub({
     store: storage.store,
     shown: async (position, timeoutMs) => applied.waitFor(feedReads, position, timeoutMs),
-    render: createFeedRenderer({ ...viewing, renderChannel: (tenantId, row) => renderChannel(row, directory.channelOf(tenantId, row.id)) }),
+    render: createFeedRenderer({
+      ...viewing,
+      renderChannel: (tenantId, row) => renderChannel(row, directory.channelOf(tenantId, row.id)),
+      renderTemplate: (tenantId, row) => renderTemplate(row, directory.channelsOf(tenantId)),
+    }),
     credentialsAt: directory.waitFor,
     signal: deps.signal,
     log,

@@ -7,6 +7,7 @@ import { createPostgresEventStore } from '../../src/adapters/event-store/postgre
 import { createTenantLogs } from '../../src/adapters/event-store/postgres/tenant-log.ts'
 import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
 import { createVault } from '../../src/adapters/keyring/vault.ts'
+import { renderTemplate } from '../../src/api/templates/render.ts'
 import { renderChannel } from '../../src/api/channels/render.ts'
 import { contactRoutes } from '../../src/api/contacts/routes.ts'
 import { conversationRoutes } from '../../src/api/conversations/routes.ts'
@@ -109,6 +110,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
       showMedia,
       renderMedia: createRenderStored({ open, links }),
       renderChannel: (_tenantId, row) => renderChannel(row, undefined),
+      renderTemplate: (_tenantId, row) => renderTemplate(row, []),
     }),
     credentialsAt: async () => undefined,
     signal: stop.signal,

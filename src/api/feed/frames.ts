@@ -5,6 +5,7 @@ import { change } from './changes.ts'
 import { contact } from '../contacts/schema.ts'
 import { conversation } from '../conversations/schema.ts'
 import { storedMedia } from '../media/schema.ts'
+import { templateSchema } from '../templates/schema.ts'
 import { message } from '../messages/schema.ts'
 
 /**
@@ -35,6 +36,7 @@ export const feedTypes = [
   'contact.updated',
   'channel.updated',
   'media.stored',
+  'template.updated',
   'alert.raised',
   'alert.resolved',
 ] as const
@@ -105,6 +107,10 @@ const channel = z
   .union([channelSchema, z.object({ id: z.string(), removed: z.literal(true) })])
   .meta({ id: 'ChannelChange', description: 'The channel as it is now, or that it is gone' })
 
+const template = z
+  .union([templateSchema, z.object({ id: z.string(), removed: z.literal(true) })])
+  .meta({ id: 'TemplateChange', description: 'The template as it is now, or that it is gone' })
+
 /** What each type carries. */
 const payloads = {
   'message.received': withConversation,
@@ -120,6 +126,7 @@ const payloads = {
   'contact.updated': contact,
   'channel.updated': channel,
   'media.stored': storedMedia,
+  'template.updated': template,
   'alert.raised': alertSchema,
   'alert.resolved': alertSchema,
 } as const satisfies Record<FeedType, z.ZodType>

@@ -17,6 +17,7 @@ const scopeOf: Readonly<Record<Family<FeedType>, Scope>> = {
   contact: 'contacts:read',
   channel: 'channels:read',
   media: 'media:read',
+  template: 'templates:read',
   alert: 'alerts:read',
 }
 

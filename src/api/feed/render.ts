@@ -9,6 +9,7 @@ import { getConversations } from '../../projections/conversations/queries.ts'
 import { changesId } from '../../projections/messageChanges/projection.ts'
 import { getManyMedia } from '../../projections/media/queries.ts'
 import { getMessages, getTargets, type MessageView } from '../../projections/messages/queries.ts'
+import { getTemplates, type TemplateView } from '../../projections/templates/queries.ts'
 import { renderAlert } from '../alerts/alerts.ts'
 import { renderContacts } from '../contacts/render.ts'
 import { renderConversations } from '../conversations/render.ts'
@@ -32,12 +33,13 @@ type Bodies = {
   readonly conversations: ReadonlyMap<string, object>
   readonly contacts: ReadonlyMap<string, object>
   readonly channels: ReadonlyMap<string, object>
+  readonly templates: ReadonlyMap<string, object>
   readonly alerts: ReadonlyMap<string, object>
   readonly media: ReadonlyMap<string, object>
 }
 
 /** Read models that the feed shows things from: it waits for these before it tells of an event. */
-export const feedReads = ['conversations', 'messages', 'messageChanges', 'contacts', 'channels', 'alerts', 'media'] as const
+export const feedReads = ['conversations', 'messages', 'messageChanges', 'contacts', 'channels', 'templates', 'alerts', 'media'] as const
 
 /** Reads and opens what a page of events touched, each thing once whatever number of events touched it: one query per kind. */
 export function createFeedRenderer(deps: {
@@ -46,18 +48,20 @@ export function createFeedRenderer(deps: {
   showMedia: ShowMedia
   renderMedia: RenderStored
   renderChannel: (tenantId: string, row: ChannelView) => object
+  renderTemplate: (tenantId: string, row: TemplateView) => object
 }): RenderFeed {
-  const { reader, open, showMedia, renderChannel } = deps
+  const { reader, open, showMedia, renderChannel, renderTemplate } = deps
 
   async function read(tenantId: string, touched: readonly Touched[]): Promise<Bodies> {
     const ids = collect(touched)
-    const [messageRows, conversationRows, contactRows, channelRows, alertRows, mediaRows] = await Promise.all([
+    const [messageRows, conversationRows, contactRows, channelRows, alertRows, mediaRows, templateRows] = await Promise.all([
       getMessages(reader, tenantId, [...ids.messages.union(ids.statuses)]),
       getConversations(reader, tenantId, [...ids.conversations]),
       getContacts(reader, tenantId, [...ids.contacts]),
       getChannels(reader, tenantId, [...ids.channels]),
       getAlerts(reader, tenantId, [...ids.alerts]),
       getManyMedia(reader, tenantId, [...ids.media]),
+      getTemplates(reader, tenantId, [...ids.templates]),
     ])
     // A status needs the row of its message and not its words: those stay sealed.
     const shown = messageRows.filter(({ id }) => ids.messages.has(id))
@@ -82,6 +86,7 @@ export function createFeedRenderer(deps: {
       statuses: byId(messageRows),
       conversations: byId(conversations),
       contacts: byId(contacts),
+      templates: new Map(templateRows.map((row) => [row.id, renderTemplate(tenantId, row)])),
       alerts: byId(alertRows.map(renderAlert)),
       media: byId(media.filter((one) => one !== undefined)),
       channels: new Map(channelRows.map((row) => [row.id, renderChannel(tenantId, row)])),
@@ -106,6 +111,7 @@ function collect(touched: readonly Touched[]): { readonly [Kind in Exclude<keyof
     conversations: new Set<string>(),
     contacts: new Set<string>(),
     channels: new Set<string>(),
+    templates: new Set<string>(),
     alerts: new Set<string>(),
     media: new Set<string>(),
   }
@@ -129,6 +135,9 @@ function collect(touched: readonly Touched[]): { readonly [Kind in Exclude<keyof
         break
       case 'channel':
         ids.channels.add(touch.id)
+        break
+      case 'template':
+        ids.templates.add(touch.id)
         break
       case 'alert':
         ids.alerts.add(touch.id)
@@ -162,6 +171,8 @@ function publish({ event, touch }: Touched, bodies: Bodies): readonly Published[
       return ofBody(event, touch.type, bodies.contacts.get(touch.id))
     case 'channel':
       return ofBody(event, touch.type, bodies.channels.get(touch.id) ?? { id: touch.id, removed: true })
+    case 'template':
+      return ofBody(event, touch.type, bodies.templates.get(touch.id) ?? { id: touch.id, removed: true })
     case 'alert':
       return ofBody(event, touch.type, bodies.alerts.get(touch.id))
     case 'media':

@@ -5,6 +5,7 @@ import type { ConversationEvent } from '../../domain/conversation/events.ts'
 import { fromStored } from '../../domain/kernel/codec.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { MediaEvent } from '../../domain/media/events.ts'
+import type { TemplateEvent } from '../../domain/template/events.ts'
 import { messageErrorBody } from '../messages/error.ts'
 import { changeIn, reactionIn, type Change } from './changes.ts'
 import type { FeedType, StatusChange } from './frames.ts'
@@ -16,7 +17,7 @@ import type { FeedType, StatusChange } from './frames.ts'
  */
 export type Touch =
   | { readonly kind: 'message'; readonly type: FeedType; readonly id: string; readonly conversationId: string; readonly before: FeedType }
-  | { readonly kind: 'conversation' | 'contact' | 'channel' | 'alert' | 'media'; readonly type: FeedType; readonly id: string }
+  | { readonly kind: 'conversation' | 'contact' | 'channel' | 'template' | 'alert' | 'media'; readonly type: FeedType; readonly id: string }
   | {
       readonly kind: 'change'
       readonly type: FeedType
@@ -68,10 +69,19 @@ export const touchingTypes = [
   'ChannelNumberChanged',
   'ChannelProfileChanged',
   'ChannelRemoved',
+  'TemplateSubmitted',
+  'TemplateHeardOf',
+  'TemplateSynced',
+  'TemplateStatusChanged',
+  'TemplateSubmissionFailed',
+  'TemplateEdited',
+  'TemplateQualityChanged',
+  'TemplateCategoryChanged',
+  'TemplateDeleted',
   'AlertRaised',
   'AlertResolved',
   'MediaStored',
-] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent | MediaEvent | AlertEvent)['type'][]
+] as const satisfies readonly (ConversationEvent | ContactEvent | ChannelEvent | MediaEvent | TemplateEvent | AlertEvent)['type'][]
 
 /** Undefined for what the feed does not tell. */
 export function touch(event: RecordedEvent): Touch | undefined {
@@ -84,11 +94,12 @@ export function touch(event: RecordedEvent): Touch | undefined {
       return ofChannel(fromStored<ChannelEvent>(event), event.stream.id)
     case 'alert':
       return ofAlert(fromStored<AlertEvent>(event), event.stream.id)
+    case 'template':
+      return { kind: 'template', type: 'template.updated', id: event.stream.id }
     case 'tenant':
     case 'claim':
     case 'delivery':
     case 'user':
-    case 'template':
     case 'account':
       return undefined
     case 'media':
