@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
@@ -6,6 +5,7 @@ import type { CloudApi } from '../commands/ports/cloud-api.ts'
 import type { MediaApi } from '../commands/ports/media-api.ts'
 import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
 import { runChannelRefresh } from '../commands/processes/channels/refresh.ts'
+import { createChannelTrouble } from '../commands/processes/channels/trouble.ts'
 import { runChannelWatch } from '../commands/processes/channels/watch.ts'
 import { runIntake } from '../commands/processes/intake/intake.ts'
 import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deliveries.ts'
@@ -15,7 +15,6 @@ import { runTemplateKeeper } from '../commands/processes/templates/keeper.ts'
 import { runWaker } from '../commands/processes/waker.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
 import { channel } from '../domain/channel/channel.ts'
-import { explain } from '../domain/conversation/provider-errors.ts'
 import { dueSnoozes } from '../projections/conversations/due-snoozes.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
 import { runProjection } from '../projections/engine/live.ts'
@@ -26,9 +25,6 @@ import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
 
 const hourMs = 3_600_000
-
-const refusesCredentials = (code: string): boolean =>
-  code.startsWith('provider_') && explain(Number(code.slice('provider_'.length))).class === 'credentials'
 
 export type Workers = { readonly done: Promise<unknown>; readonly sender: Sender }
 
@@ -72,6 +68,8 @@ export function startWorkers({
     log: log.child({ process: 'intake' }),
   })
 
+  const { raiseAlert, settleAlert } = useCases
+  const trouble = createChannelTrouble({ commands, raiseAlert, settleAlert, clock, log })
   const sender = startSender({
     store,
     commands,
@@ -92,23 +90,8 @@ export function startWorkers({
     },
     recipientOf: addressOf,
     media: useCases.resolveMedia,
-    onChannelTrouble({ tenantId, channelId }, { code, title, detail }) {
-      // An outage passes by itself; refused credentials stay until somebody gives new ones, and that is what the channel has to show.
-      if (!refusesCredentials(code)) return
-      const commandId = randomUUID()
-      const context = {
-        tenantId,
-        actor: { kind: 'process', id: 'sender' },
-        commandId,
-        correlationId: commandId,
-        causationId: commandId,
-        at: clock(),
-      } as const
-      const error = { code, title, ...(detail === undefined ? {} : { detail }) }
-      commands
-        .execute(channel, channelId, { type: 'recordFailedCheck', error, credentials: true }, context)
-        .catch((failed: unknown) => log.warn({ err: failed }, 'the trouble of a channel could not be recorded'))
-    },
+    onChannelTrouble: trouble.heard,
+    onChannelWell: trouble.well,
   })
   const queries = operatorQueries(workerPool)
   const running = [
@@ -146,8 +129,8 @@ export function startWorkers({
     runChannelWatch({
       store,
       pool: workerPool,
-      raiseAlert: useCases.raiseAlert,
-      settleAlert: useCases.settleAlert,
+      raiseAlert,
+      settleAlert,
       owner,
       log: log.child({ process: 'channel-watch' }),
       signal,

@@ -11,6 +11,11 @@ export const alertCodes = {
     'Meta refuses the credentials of a channel; nothing can be sent through it.',
     'The channel connects again: new access token, or a good test.',
   ],
+  channel_blocked: [
+    'critical',
+    'Meta refuses what a channel sends until somebody changes something there: payment, registration, a lock.',
+    'Messages go out again.',
+  ],
   channel_webhooks: [
     'warning',
     'Meta could not be told where to send the webhooks of a channel with an app of its own.',

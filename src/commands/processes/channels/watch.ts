@@ -96,7 +96,14 @@ export async function alertFor(
       return settle('channel_webhooks', 'The channel is connected again')
     case 'ChannelDisconnected':
     case 'ChannelRemoved':
-      for (const code of ['channel_credentials', 'channel_webhooks', 'number_quality', 'messaging_limit_lowered', 'rate_limited']) {
+      for (const code of [
+        'channel_credentials',
+        'channel_webhooks',
+        'number_quality',
+        'messaging_limit_lowered',
+        'rate_limited',
+        'channel_blocked',
+      ]) {
         await settle(code, 'The channel is no longer in use')
       }
       return

@@ -25,6 +25,7 @@ export type Channel = {
   pausedUntil: number
   /** Of the allowed rate. */
   share: number
+  /** The trouble that was told; empty until a first message came through, undefined since one did. */
   troubleCode: string | undefined
   /** By performance.now(). */
   busyAt: number
@@ -44,7 +45,7 @@ export function createChannel(lease: ChannelLease, owner: string, limits: Limits
     streak: 0,
     pausedUntil: 0,
     share: 1,
-    troubleCode: undefined,
+    troubleCode: '',
     busyAt: performance.now(),
     timer: undefined,
   }

@@ -17,6 +17,7 @@ type Deps = {
   atOnce: number
   hardStop: AbortSignal
   onTrouble: (channel: ChannelRef, error: MessageError) => void
+  onWell: (channel: ChannelRef) => void
 }
 
 export type Flights = {
@@ -36,7 +37,7 @@ const longestSleepMs = 60_000
 const longestLocalPauseMs = 60_000
 
 /** All calls of the process: which channel's turn it is, how many at once, and what an answer means for the channel. */
-export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, onTrouble }: Deps): Flights {
+export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, onTrouble, onWell }: Deps): Flights {
   const turns = createTurns<Channel>()
   const underWay = new Map<Promise<void>, string>()
   const ofTenant = new Map<string, number>()
@@ -123,6 +124,7 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
     if (called !== undefined) schedule.setPerSecond(allowedPerSecond(throughput ?? {}, limits.perSecond))
     if (called === 'accepted') {
       channel.streak = 0
+      if (channel.troubleCode !== undefined) onWell({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId })
       channel.troubleCode = undefined
       schedule.succeeded()
       if (channel.share < 1) slowTo(channel, Math.min(1, channel.share + 0.005))

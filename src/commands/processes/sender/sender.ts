@@ -40,6 +40,8 @@ export type SenderOptions = {
   readonly random?: () => number
   /** The channel cannot send and somebody should know: told once, until a message comes through again. */
   readonly onChannelTrouble?: (channel: ChannelRef, error: MessageError) => void
+  /** A message came through: the first one since this sender took the channel, or since the last trouble. */
+  readonly onChannelWell?: (channel: ChannelRef) => void
   readonly limits?: Limits
   /** Calls under way in this process (512). */
   readonly atOnce?: number
@@ -64,14 +66,21 @@ const addressesKept = { max: 20_000, ttl: 60_000 }
 /** Sends what the log says is queued: the outbox follows the log, one sender per channel follows the outbox, and every attempt is in the log before its call. */
 export function startSender(options: SenderOptions): Sender {
   const { store, commands, pool, cloudApi, accountOf, recipientOf, media, vault, owner, signal, clock, log } = options
-  const { random = Math.random, limits = metaLimits, atOnce = 512, stopMs = 10_000, onChannelTrouble: onTrouble = () => undefined } = options
+  const {
+    random = Math.random,
+    limits = metaLimits,
+    atOnce = 512,
+    stopMs = 10_000,
+    onChannelTrouble: onTrouble = () => undefined,
+    onChannelWell: onWell = () => undefined,
+  } = options
   const times = { ...usualTimes, ...options.times }
   const hardStop = new AbortController()
   const contents = new LRUCache<string, Content>({ max: contentsKept })
   const recording = createRecording({ commands, store, clock, log })
   const given = { pool, store, recording, contents, owner, clock, log, limits, hardStop: hardStop.signal }
   const attempt = createAttempt({ ...given, cloudApi, vault, accountOf, recipientOf: remembering(recipientOf), media, random })
-  const flights = createFlights({ ...given, attempt, atOnce, onTrouble })
+  const flights = createFlights({ ...given, attempt, atOnce, onTrouble, onWell })
   const outbox = runOutbox({
     ...given,
     signal,
