@@ -55,9 +55,10 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   try {
     const storage = await openStorage(config, { log, metrics })
     cleanUp.push(storage.close)
-    const cloudApi = createCloudApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
+    const graph = { graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion }
+    const cloudApi = createCloudApi(graph)
     cleanUp.push(cloudApi.close)
-    const mediaApi = createMediaApi({ graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion })
+    const mediaApi = createMediaApi(graph)
     cleanUp.push(mediaApi.close)
     const templatesApi = createTemplatesApi({
       graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl,

@@ -13,11 +13,10 @@ export type FfmpegOptions = {
 }
 
 /** What WhatsApp's own voice notes are: mono, 48 kHz, 32 kbit/s. Nothing but the sound goes along, and ffmpeg may open this file and nothing else. */
-const argumentsOf = (input: string): string[] => [
-  ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-protocol_whitelist', 'file,pipe', '-i', input],
-  ...['-map', '0:a:0', '-vn', '-map_metadata', '-1', '-ac', '1', '-ar', '48000', '-c:a', 'libopus', '-b:a', '32k', '-application', 'voip'],
-  ...['-f', 'ogg', 'pipe:1'],
-]
+const argumentsOf = (input: string): string[] =>
+  `-hide_banner -loglevel error -nostdin -protocol_whitelist file,pipe -i INPUT -map 0:a:0 -vn -map_metadata -1 -ac 1 -ar 48000 -c:a libopus -b:a 32k -application voip -f ogg pipe:1`
+    .split(' ')
+    .map((word) => (word === 'INPUT' ? input : word))
 
 /**
  * ffmpeg as a child process. It gets a file and no pipe, because the index of an MP4 may stand at its end; the file lies in a directory of its own, for

@@ -35,7 +35,10 @@ async function take(req: HttpRequest, limit: number): Promise<Upload | undefined
     const parser = busboy({ headers: req.headers, defParamCharset: 'utf8', limits: { files: 1, fields: 20, fieldSize: 65_536, parts: 21 } })
     await new Promise<void>((resolve, reject) => {
       parser.on('file', (name: string, stream: Readable, info: { filename?: string; mimeType?: string }) => {
-        if (name !== 'file' || taking !== undefined) return void stream.resume()
+        if (name !== 'file' || taking !== undefined) {
+          stream.resume()
+          return
+        }
         taking = spool(stream as AsyncIterable<Uint8Array>, limit).then((file) => ({
           file,
           filename: info.filename === undefined || info.filename === '' ? undefined : info.filename.slice(0, 240),

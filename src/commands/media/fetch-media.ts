@@ -74,7 +74,7 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
 
     const content = await contentOf(tenantId, event, found.id)
     // Who was erased is not fetched again under a new key.
-    if (content === 'erased') return report({ type: 'erase' })
+    if ('erased' in content) return report({ type: 'erase' })
     const got = await get(tenantId, event, one)
     if ('failed' in got) {
       const { failed: reason, final = false } = got
@@ -84,7 +84,7 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
       throw new FetchFailed(reason)
     }
     try {
-      const filename = filenameIn(content, event.messageType)
+      const filename = filenameIn(content.text, event.messageType)
       const mimeType = event.media.mimeType ?? got.mimeType
       await report(await keepFile(deps, got.file, { tenantId, mediaId, subject: event.contactId, mimeType, filename }))
     } finally {
@@ -121,13 +121,13 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
     tenantId: string,
     { content, contactId }: { content: Secret; contactId: string },
     eventId: string,
-  ): Promise<string | 'erased'> {
+  ): Promise<{ text: string } | { erased: true }> {
     try {
       const opened = await vault.open({ tenantId, subject: contactId, eventId, field: 'content' }, sealedText(content))
-      return 'erased' in opened ? 'erased' : opened.text
+      return opened
     } catch (error) {
       // Damaged words are no reason to lose the picture.
-      if (error instanceof SealBroken) return ''
+      if (error instanceof SealBroken) return { text: '' }
       throw error
     }
   }

@@ -46,10 +46,7 @@ export async function spool(source: AsyncIterable<Uint8Array>, limit: number): P
       hash.update(piece)
       if (overflow === undefined) {
         first.push(piece)
-        if (size > inMemory) {
-          overflow = await createOverflow()
-          for (const one of first) await overflow.write(one)
-        }
+        if (size > inMemory) overflow = await createOverflow(first)
       } else await overflow.write(piece)
     }
   } catch (error) {
@@ -74,17 +71,24 @@ type Overflow = {
   readonly close: () => Promise<void>
 }
 
-async function createOverflow(): Promise<Overflow> {
+async function createOverflow(first: readonly Uint8Array[]): Promise<Overflow> {
   const handle = await openNameless()
   // Counter mode under a key that is used for this one file: confidentiality is all that is asked of it; the bytes are sealed for good afterwards.
   const key = randomBytes(32)
   const counter = randomBytes(16)
   const cipher = createCipheriv('aes-256-ctr', key, counter)
+  async function write(bytes: Uint8Array): Promise<void> {
+    const hidden = cipher.update(bytes)
+    for (let done = 0; done < hidden.length;) done += (await handle.write(hidden, done)).bytesWritten
+  }
+  try {
+    for (const one of first) await write(one)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
   return {
-    async write(bytes) {
-      const hidden = cipher.update(bytes)
-      for (let done = 0; done < hidden.length;) done += (await handle.write(hidden, done)).bytesWritten
-    },
+    write,
     async *read(size) {
       const decipher = createDecipheriv('aes-256-ctr', key, counter)
       for (let at = 0; at < size;) {

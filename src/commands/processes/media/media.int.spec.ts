@@ -96,7 +96,7 @@ async function receives({
   contactId = randomUUID(),
   at = new Date(),
   channelId = randomUUID(),
-  tenantId = randomUUID() as string,
+  tenantId = randomUUID(),
 } = {}) {
   const messageId = randomUUID()
   const id = conversationId(tenantId, channelId, contactId)
