@@ -45,6 +45,9 @@ describe('a message that was changed', () => {
     await does(tenant, written, providerId, { kind: 'reaction', emoji: '👍' })
     const after = await does(tenant, written, providerId, { kind: 'reaction', emoji: '🙏' }, 'phone')
     const { json } = await desk.call(tenant.key, 'GET', `/v1/messages/${messageId}`, undefined, after)
+    const before = await desk.call(tenant.key, 'GET', `/v1/messages/${messageId}`)
+    expect(before.headers.get('etag')).toBe(`"${String(json['version'])}"`)
+    expect(json['version']).toBeGreaterThan(2)
     expect(json['reactions']).toMatchObject([
       { emoji: '👍', by: { kind: 'contact', id: contactId } },
       { emoji: '🙏', by: { kind: 'phone' } },

@@ -14,6 +14,10 @@ describe('the preview of a message', () => {
   it('is the button that the customer chose', () => {
     expect(preview('interactive', { interactive: { type: 'button_reply', button_reply: { id: 'y', title: 'Sí' } } })).toBe('Sí')
   })
+  it('is what WhatsApp says of a form that was filled in, and of a number that changed', () => {
+    expect(preview('interactive', { interactive: { type: 'nfm_reply', nfm_reply: { name: 'flow', body: 'Sent' } } })).toBe('Sent')
+    expect(preview('system', { system: { type: 'user_changed_number', body: 'Ana has a new number' } })).toBe('Ana has a new number')
+  })
   it('is the body of the question that was asked with buttons', () => {
     expect(preview('interactive', { interactive: { type: 'button', body: { text: '¿Vienes?' } } })).toBe('¿Vienes?')
   })

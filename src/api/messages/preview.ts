@@ -34,6 +34,8 @@ function wordsOf(type: string, object: unknown): string {
     case 'location':
     case 'template':
       return text(fields['name'])
+    case 'system':
+      return text(fields['body'])
     case 'reaction':
       return text(fields['emoji'])
     case 'button':
@@ -42,7 +44,8 @@ function wordsOf(type: string, object: unknown): string {
       return Array.isArray(object) ? text(asRecord(asRecord(object[0])['name'])['formatted_name']) : ''
     case 'interactive': {
       const chosen = asRecord(fields['button_reply'] ?? fields['list_reply'])
-      return text(chosen['title']) || text(asRecord(fields['body'])['text'])
+      const form = asRecord(fields['nfm_reply'])
+      return text(chosen['title']) || text(form['body']) || text(asRecord(fields['body'])['text'])
     }
     default:
       return ''

@@ -24,6 +24,7 @@ const untouched = {
   editContactId: null,
   editEventId: null,
   revokedAt: null,
+  changedVersion: null,
 }
 
 const picture: MessageView = {

@@ -42,9 +42,12 @@ export async function renderMessage(tenantId: string, row: MessageView, open: Op
     occurred_at: row.occurredAt.toISOString(),
     recorded_at: row.recordedAt.toISOString(),
     ...(raw === null ? {} : { raw: JSON.parse(raw) as MessageBody['raw'] }),
-    version: row.version,
+    version: versionOf(row),
   }
 }
+
+/** Whatever changes what is shown moves it. */
+export const versionOf = (row: Pick<MessageView, 'version' | 'changedVersion'>): number => Math.max(row.version, row.changedVersion ?? 0)
 
 function said(row: MessageView, shown: Shown): Pick<MessageBody, 'content' | 'erased' | 'media'> {
   switch (shown.state) {

@@ -12,7 +12,7 @@ import type { ShowMedia } from '../media/view.ts'
 import { refuseAsOf } from './not-supported.ts'
 import type { Opener } from './opening.ts'
 import { done } from './refusals.ts'
-import { renderMessages } from './render.ts'
+import { renderMessages, versionOf } from './render.ts'
 import { message } from './schema.ts'
 
 const params = z.object({ id: z.string().min(1).max(100) })
@@ -71,7 +71,7 @@ export function messageRoutes({
         const row = await getMessage(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')
         const [body] = await renderMessages(tenantId, [row], open, showMedia)
-        return ok(body, { version: row.version })
+        return ok(body, { version: versionOf(row) })
       },
     }),
     route({

@@ -86,6 +86,13 @@ async function start(key, demo) {
 
   function tell({ type, data }) {
     switch (type) {
+      case 'message.reaction':
+      case 'message.edited':
+      case 'message.revoked': {
+        const { conversation, ...message } = data
+        changed(conversation)
+        return thread.change(message)
+      }
       case 'message.received':
       case 'message.queued': {
         const { conversation, ...message } = data

@@ -18,6 +18,7 @@ const pageSize = 50
 /** What a message says, in words: its text or caption, or the name of its type. */
 function wordsOf(message) {
   if (message.erased) return ['Erased', true]
+  if (message.revoked_at !== undefined) return ['Deleted', true]
   const object = message.content?.[message.type] ?? {}
   if (message.type === 'text') return [object.body ?? '', false]
   const kind = { image: '📷 Picture', video: '🎬 Video', audio: '🎤 Audio', document: '📄 Document', sticker: 'Sticker', location: '📍 Location' }[
@@ -88,6 +89,8 @@ export function createThread(api, { demo }) {
       element(
         'div',
         { class: 'foot' },
+        message.reactions?.length > 0 ? element('span', { class: 'reactions' }, message.reactions.map(({ emoji }) => emoji).join(' ')) : undefined,
+        message.edited_at === undefined || message.revoked_at !== undefined ? undefined : element('span', {}, 'edited'),
         element('time', { datetime: message.occurred_at }, timeOf(message.occurred_at)),
         outbound
           ? element(
@@ -269,6 +272,12 @@ export function createThread(api, { demo }) {
       const fresh = put(message)
       render(fresh ? message.id : undefined)
       markRead()
+    },
+    /** A message as it is now: reacted to, edited or deleted. One that is not loaded comes like this when it is. */
+    change(message) {
+      if (!messages.some(({ id }) => id === message.id)) return
+      put(message)
+      render()
     },
     status(change) {
       meanwhile?.statuses.push(change)

@@ -99,10 +99,12 @@ describe('what happened to a message', () => {
             if (kind === 'revoke') return revoked(id, at)
             return reacted(id, at, kind === 'off' ? undefined : emoji, { kind: kind === 'phone' ? 'phone' : 'contact' })
           })
-          // Which event it was sealed for differs with the place in the log.
+          // Which event it was sealed for, and at which version, differs with the place in the log.
           const seen = (row: MessageChangesRow): unknown =>
             JSON.parse(
-              JSON.stringify({ ...row, reactions: JSON.parse(row.reactions) }, (key, value: unknown) => (/eventId/i.test(key) ? undefined : value)),
+              JSON.stringify({ ...row, reactions: JSON.parse(row.reactions) }, (key, value: unknown) =>
+                /eventId|changedVersion/i.test(key) ? undefined : value,
+              ),
             )
           const shuffled = order.flatMap((index) => events[index] ?? [])
           expect(seen(after(...shuffled))).toEqual(seen(after(...events)))

@@ -34,6 +34,8 @@ export type MessageChangesRow = {
   readonly editEventId: string | null
   readonly revokedAt: Date | null
   readonly revokeProviderId: string | null
+  /** Of the conversation's stream at the latest change: with the message's own it makes the ETag. */
+  readonly changedVersion: number
 }
 
 /** A message of the provider is known by its id within a channel. */
@@ -60,6 +62,7 @@ export const messageChanges: Projection<MessageChangesRow, Handled> = {
       editEventId: 'uuid',
       revokedAt: 'timestamptz',
       revokeProviderId: 'text',
+      changedVersion: 'int4',
     },
     indexes: [],
   },
@@ -70,7 +73,7 @@ export const messageChanges: Projection<MessageChangesRow, Handled> = {
   fold(row, event, at) {
     const target = targetOf(event)
     if (target === undefined) return undefined
-    const before = row ?? untouched(event.channelId, target)
+    const before = { ...(row ?? untouched(event.channelId, target)), changedVersion: Math.max(row?.changedVersion ?? 0, at.version) }
     switch (event.type) {
       case 'MessageReacted':
       case 'MessageQueued':
@@ -101,6 +104,7 @@ const untouched = (channelId: string, targetId: string): MessageChangesRow => ({
   editEventId: null,
   revokedAt: null,
   revokeProviderId: null,
+  changedVersion: 0,
 })
 
 function reactionsAfter(reactions: string, event: EventsOf<'MessageReacted' | 'MessageQueued'>, at: RecordedEvent): string {
