@@ -56,7 +56,14 @@ export function addWaba(sim: Sim, input: z.input<typeof wabaInput> = {}): Waba {
   const { id = graphId(), name = 'Simulated business', subscribed } = wabaInput.parse(input)
   const existing = sim.world.wabas.get(id)
   if (existing) return existing
-  const waba: Waba = { id, name, subscriptions: new Map(subscribed ? [[defaultAppId, {}]] : []), templates: new Map() }
+  const waba: Waba = {
+    id,
+    name,
+    subscriptions: new Map(subscribed ? [[defaultAppId, {}]] : []),
+    templates: new Map(),
+    blocked_names: new Map(),
+    template_creations: [],
+  }
   sim.world.wabas.set(id, waba)
   const hello: Template = {
     id: templateId(),

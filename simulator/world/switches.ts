@@ -60,6 +60,8 @@ const switches = z.strictObject({
   auto_customers: z.boolean(),
   template_review: z.enum(['approve', 'reject', 'hold']),
   template_review_ms: milliseconds,
+  /** Meta's limits of creating (100 an hour) and of editing an approved template (1 a day, 10 in 30 days), and names blocked after a deletion. */
+  template_limits: z.boolean(),
 })
 export type Switches = z.infer<typeof switches>
 export type StatusName = z.infer<typeof statusName>
@@ -95,6 +97,7 @@ export const defaultSwitches = (): Switches => ({
   auto_customers: true,
   template_review: 'approve',
   template_review_ms: 300,
+  template_limits: true,
 })
 
 /** No limits, no delays: for load tests that measure the other side. */

@@ -12,6 +12,10 @@ export type Waba = {
   /** Which apps get its webhooks, and where if not at the app's own address. */
   readonly subscriptions: Map<string, { override?: Callback | undefined }>
   readonly templates: Map<string, Template>
+  /** Names of approved templates that were deleted, with the moment until which they are blocked. */
+  readonly blocked_names: Map<string, number>
+  /** Moments of the latest creations, for the hourly limit. */
+  template_creations: number[]
 }
 
 export type PhoneNumber = {
@@ -109,6 +113,11 @@ export type Template = {
   components: readonly Record<string, unknown>[]
   rejected_reason?: string | undefined
   quality: string
+  message_send_ttl_seconds?: number | undefined
+  /** When it was edited while approved, for the limits of edits. */
+  edits?: number[]
+  /** Counts the reviews: an outcome that was due before a later edit is none. */
+  review?: number
 }
 
 export type World = {
