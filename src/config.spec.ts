@@ -20,7 +20,7 @@ describe('the configuration', () => {
   it('of a bare machine is a demo on this machine only, with the embedded database', () => {
     expect(readConfig({})).toEqual({
       production: false,
-      http: { host: '127.0.0.1', port: 8080, publicUrl: 'http://localhost:8080' },
+      http: { host: '127.0.0.1', port: 8080, publicUrl: 'http://localhost:8080', trustedProxies: 0 },
       database: { url: undefined },
       dataDir: resolve('data'),
       meta: { appSecrets: [], verifyToken: undefined, graphUrl: undefined, graphVersion: 'v26.0' },

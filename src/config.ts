@@ -60,6 +60,11 @@ export const environment = z.object({
     otherwise: '`http://localhost:<PORT>`',
     example: 'https://recado.example.com',
   }),
+  RECADO_TRUSTED_PROXIES: variable(wholeNumber(0, 10).default(0), {
+    takes: '0 to 10',
+    says: 'Proxies in front of this installation whose `X-Forwarded-For` is believed: limits per address count the address behind them. More than there are lets a client invent its address.',
+    otherwise: '`0`: the address that connects',
+  }),
   DATABASE_URL: variable(url(['postgres:', 'postgresql:']).optional(), {
     takes: 'URL',
     says: 'PostgreSQL (16 or newer) to use. Its user has to own the database and be allowed to create the roles `recado_api` and `recado_worker`, or be a member of them.',
@@ -194,7 +199,7 @@ export type S3Config = {
 
 export type Config = {
   readonly production: boolean
-  readonly http: { readonly host: string; readonly port: number; readonly publicUrl: string }
+  readonly http: { readonly host: string; readonly port: number; readonly publicUrl: string; readonly trustedProxies: number }
   /** Without a url the embedded PostgreSQL under `dataDir` is meant. */
   readonly database: { readonly url: string | undefined }
   readonly dataDir: string
@@ -248,6 +253,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       host: data.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
       port: data.PORT,
       publicUrl: (data.PUBLIC_URL ?? `http://localhost:${data.PORT}`).replace(/\/+$/, ''),
+      trustedProxies: data.RECADO_TRUSTED_PROXIES,
     },
     database: { url: data.DATABASE_URL },
     dataDir: resolve(data.RECADO_DATA_DIR),

@@ -28,6 +28,8 @@ import { messageRoutes } from '../api/messages/routes.ts'
 import { sendingRoutes } from '../api/messages/sending.ts'
 import { operationsRoutes } from '../api/operations/routes.ts'
 import { mountPages, type DemoSession } from '../api/pages/pages.ts'
+import { validatePhone } from '../commands/contacts/validate-phone.ts'
+import { phoneRoutes } from '../api/phones/routes.ts'
 import { projectionRoutes } from '../api/projections/routes.ts'
 import { keyRoutes } from '../api/tenants/key-routes.ts'
 import { renderTemplate } from '../api/templates/render.ts'
@@ -128,6 +130,7 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
     log: log.child({ part: 'http' }),
     version,
     publicUrl: config.http.publicUrl,
+    trustedProxies: config.http.trustedProxies,
     mount: (express) => mountPages(express, { demo: deps.demo }),
     limits,
     onAnswer: metrics.onAnswer,
@@ -168,6 +171,7 @@ function routesOf({ storage, useCases, applied, intake, metrics, config, startin
     ...attentionRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
     ...templateRoutes(shared),
     ...contactRoutes({ reader, open }),
+    ...phoneRoutes({ validatePhone }),
     ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),
     ...eventRoutes({ logOf }),
