@@ -1,10 +1,13 @@
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
-import { contacts, type ContactRow, type SealedIdentity } from './projection.ts'
+import { contacts, type Consents, type ContactRow, type SealedIdentity } from './projection.ts'
 
 /** Sealed: the name for (id, nameEventId, `name`), each identity for (id, its eventId, `value`). */
-export type ContactView = Read<ContactRow, { readonly identities: readonly SealedIdentity[] }>
+export type ContactView = Read<
+  ContactRow,
+  { readonly identities: readonly SealedIdentity[]; readonly consents: Consents; readonly duplicates: readonly string[] }
+>
 
 const db = queryBuilder<{ 'rm_contacts.contacts': ReadTable<ContactView> }>()
 
