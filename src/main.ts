@@ -8,6 +8,8 @@ import { createMediaApi } from './adapters/whatsapp-cloud/media.ts'
 import type { DemoSession } from './api/pages/pages.ts'
 import { createIntakeWatch } from './commands/processes/intake/progress.ts'
 import { createHttp, listen, notYet } from './composition/http.ts'
+import { countingSends } from './composition/counted-calls.ts'
+import { watchInstallation } from './composition/installation-gauges.ts'
 import { createMetrics } from './composition/metrics.ts'
 import { openStorage } from './composition/storage.ts'
 import { createUseCases } from './composition/use-cases.ts'
@@ -56,14 +58,11 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     const storage = await openStorage(config, { log, metrics })
     cleanUp.push(storage.close)
     const graph = { graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion }
-    const cloudApi = createCloudApi(graph)
+    const cloudApi = countingSends(metrics.registry)(createCloudApi(graph))
     cleanUp.push(cloudApi.close)
     const mediaApi = createMediaApi(graph)
     cleanUp.push(mediaApi.close)
-    const templatesApi = createTemplatesApi({
-      graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl,
-      version: config.meta.graphVersion,
-    })
+    const templatesApi = createTemplatesApi(graph)
     cleanUp.push(templatesApi.close)
     const converter = createVoiceConverter({ program: config.media.ffmpeg })
     const useCases = createUseCases({
@@ -106,6 +105,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       log,
       signal: ending.signal,
     })
+    watchInstallation(metrics.registry, storage.workerPool)
     metrics.watch({
       progress: applied.progress,
       intake,

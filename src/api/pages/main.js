@@ -99,6 +99,8 @@ async function start(key, demo) {
         changed(conversation)
         return thread.message(message)
       }
+      case 'media.stored':
+        return thread.media(data)
       case 'message.status':
         return thread.status(data)
       case 'conversation.created':

@@ -29,6 +29,21 @@ function wordsOf(message) {
   return [[kind ?? message.type, words].filter((part) => typeof part === 'string' && part !== '').join('\n'), kind === undefined]
 }
 
+const gone = { pending: 'The file is being fetched …', expired: 'WhatsApp no longer has the file.', failed: 'The file could not be fetched.' }
+
+/** The file of a message: its small picture or its name, either a link to the whole. */
+function fileOf({ media, type }) {
+  if (media === undefined || media.state === 'erased') return undefined
+  if (media.url === undefined) return element('div', { class: 'file words dim' }, gone[media.state] ?? '')
+  const link = { class: 'file', href: media.url, target: '_blank', rel: 'noopener' }
+  const size = { width: media.width, height: media.height }
+  if (media.thumbnail_url !== undefined) {
+    return element('a', link, element('img', { ...size, src: media.thumbnail_url, alt: type === 'sticker' ? 'Sticker' : 'Picture', loading: 'lazy' }))
+  }
+  if (type === 'audio') return element('audio', { class: 'file', controls: true, preload: 'none', src: media.url })
+  return element('a', { ...link, download: media.filename ?? '' }, `⬇ ${media.filename ?? 'Download'}`)
+}
+
 /** The open conversation: its messages oldest first, its composer. */
 export function createThread(api, { demo }) {
   let conversation
@@ -76,6 +91,7 @@ export function createThread(api, { demo }) {
     return element(
       'div',
       { class: `bubble ${message.direction}${fresh ? ' new' : ''}`, 'data-id': message.id },
+      fileOf(message),
       element('div', { class: `words${dim ? ' dim' : ''}` }, words),
       outbound && again
         ? element(
@@ -277,6 +293,13 @@ export function createThread(api, { demo }) {
     change(message) {
       if (!messages.some(({ id }) => id === message.id)) return
       put(message)
+      render()
+    },
+    /** A file that came after its message. */
+    media({ message_id, media }) {
+      const message = messages.find(({ id }) => id === message_id)
+      if (message === undefined) return
+      message.media = media
       render()
     },
     status(change) {
