@@ -9,6 +9,7 @@ import { createChannelTrouble } from '../commands/processes/channels/trouble.ts'
 import { runChannelWatch } from '../commands/processes/channels/watch.ts'
 import { runIntake } from '../commands/processes/intake/intake.ts'
 import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deliveries.ts'
+import { runUnknownOutcomes } from '../commands/processes/sender/unknown-outcomes.ts'
 import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
 import { runMedia } from '../commands/processes/media/media.ts'
 import { runTemplateKeeper } from '../commands/processes/templates/keeper.ts'
@@ -118,6 +119,7 @@ export function startWorkers({
       },
       signal,
     ),
+    runUnknownOutcomes({ pool: workerPool, commands, inbox, clock, log: log.child({ process: 'unknown-outcomes' }), signal }),
     runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),
     runTemplateKeeper({
       fetchTemplate: useCases.fetchTemplate,

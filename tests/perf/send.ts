@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startProcess } from '../support/sending.ts'
@@ -71,20 +73,20 @@ async function prepare(busy: Pick<Neighbour, 'tenantId' | 'channelId'>, neighbou
 }
 
 async function measure({ url }: { url: string }, neighbour: Neighbour, conversationId: string, messages: number): Promise<SendBench> {
-  const count = async (query: string): Promise<number> =>
-    ((await (await fetch(`${url}/_sim/messages?limit=1&${query}`)).json()) as { count: number }).count
-  const sent = (): Promise<number> => count(`phone_number_id=${fast.phoneNumberId}`)
+  const heard = await listen(`${url}/_sim/events?phone_number_id=${slow.phoneNumberId}`)
+  const before = await countOf(url)
+  const sent = async (): Promise<number> => (await countOf(url)) - before - heard.times.size
   const stop = new AbortController()
   const latencies: number[] = []
 
   async function answer(): Promise<void> {
     const began = performance.now()
     const { id } = await neighbour.post<{ id: string }>(`/v1/conversations/${conversationId}/messages`, { text: 'Claro' })
-    while ((await count(`phone_number_id=${slow.phoneNumberId}&callback_data=${id}`)) === 0) {
+    while (!heard.times.has(id)) {
       if (performance.now() - began > 30_000) throw new Error(`the reply ${id} did not leave within 30 s`)
-      await sleep(15)
+      await sleep(5)
     }
-    latencies.push(performance.now() - began)
+    latencies.push((heard.times.get(id) ?? Number.NaN) - began)
   }
   async function answering(): Promise<void> {
     // More often and the customer would get more than Meta lets one person get.
@@ -105,6 +107,7 @@ async function measure({ url }: { url: string }, neighbour: Neighbour, conversat
   }
   stop.abort()
   await answered
+  heard.stop()
   const sorted = latencies.toSorted((a, b) => a - b)
   return {
     perSecond: ((to.sent - from.sent) * 1000) / (to.at - from.at),
@@ -114,12 +117,37 @@ async function measure({ url }: { url: string }, neighbour: Neighbour, conversat
   }
 }
 
+const countOf = async (url: string): Promise<number> => ((await (await fetch(`${url}/_sim/stats`)).json()) as { messages: number }).messages
+
+/** When the simulator took each message of a number, by our id. */
+async function listen(url: string): Promise<{ times: ReadonlyMap<string, number>; stop: () => void }> {
+  const times = new Map<string, number>()
+  const stop = new AbortController()
+  const { body } = await fetch(url, { signal: stop.signal })
+  if (body === null) throw new Error('the simulator tells nothing')
+  const lines = createInterface({ input: Readable.fromWeb(body as never) })
+  lines.on('line', (line) => {
+    const id = /"callback_data":"([^"]+)"/.exec(line)?.[1]
+    if (id !== undefined && !times.has(id)) times.set(id, performance.now())
+  })
+  return {
+    times,
+    stop() {
+      lines.close()
+      stop.abort()
+    },
+  }
+}
+
 /** In a process of its own: Meta's side does not share our event loop. */
 async function startSimulatorProcess(): Promise<{ url: string; stop: () => Promise<void> }> {
   const port = await freePort()
   const program = fileURLToPath(new URL('../../simulator/main.ts', import.meta.url))
   const own = ['--phone-number-id', fast.phoneNumberId, '--waba-id', wabaId, '--token', fast.accessToken]
   const child = spawn(process.execPath, [program, '--port', String(port), '--unlimited', ...own], { stdio: ['ignore', 'pipe', 'inherit'] })
+  // A bench that ends early takes it along.
+  const reap = (): void => void child.kill('SIGKILL')
+  process.once('exit', reap)
   await once(child.stdout, 'data')
   child.stdout.resume()
   const url = `http://127.0.0.1:${port}`
@@ -134,8 +162,9 @@ async function startSimulatorProcess(): Promise<{ url: string; stop: () => Promi
     url,
     async stop() {
       const gone = once(child, 'exit')
-      child.kill('SIGTERM')
+      child.kill('SIGKILL')
       await gone
+      process.off('exit', reap)
     },
   }
 }

@@ -1,3 +1,4 @@
+import { sendingSettings } from '../../domain/tenant/sending-settings.ts'
 import { z } from 'zod'
 import type { Json } from '../../domain/tenant/state.ts'
 import { line, time } from '../http/fields.ts'
@@ -30,8 +31,15 @@ const mostSettings = 16_384
 const settings = z
   .record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be a snake_case name'), z.unknown())
   .refine((value) => JSON.stringify(value).length <= mostSettings, `must not be larger than ${mostSettings} characters as JSON`)
+  // What Recado itself reads must be readable; everything else is the organisation's own.
+  .superRefine((value, context) =>
+    sendingSettings.safeParse(value).error?.issues.forEach(({ path, message }) => context.addIssue({ code: 'custom', path, message })),
+  )
   .transform((value) => value as Readonly<Record<string, Json>>)
-  .meta({ description: 'Merged into the present settings; null takes one away' })
+  .meta({
+    description:
+      'Merged into the present settings; null takes one away. Known ones: `send_read_receipts` (true), `unknown_outcome` (`ask`, `resend_after` or `give_up`, for all or by priority `{agent, automation, campaign}`; default: ask, campaigns give up) and `unknown_outcome_wait_minutes` (15).',
+  })
 
 export const newTenant = z.strictObject({
   name,

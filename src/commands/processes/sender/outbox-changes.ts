@@ -20,7 +20,7 @@ const isOutboxType: ReadonlySet<string> = new Set(outboxTypes)
 type OutboxEvent = Extract<ConversationEvent, { type: (typeof outboxTypes)[number] }>
 
 export type OutboxState = 'queued' | 'sending' | 'failed' | 'unknown'
-const rankOf: Readonly<Record<Priority, number>> = { agent: 0, automation: 1, campaign: 2 }
+export const rankOf: Readonly<Record<Priority, number>> = { agent: 0, automation: 1, campaign: 2 }
 
 /** What a message needs to be sent, sealed as it stands in the event `eventId`. */
 export type Content = {
