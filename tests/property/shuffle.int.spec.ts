@@ -22,11 +22,11 @@ describe(`${count} mixed updates`, () => {
     async () => {
       const updates = generateUpdates(count, seed, phoneNumberId)
       const below = randomness(seed + 1)
-      const ordered = await finalState(prepared, inBatches(updates, below, 200))
+      const ordered = await finalState(prepared, inBatches(updates, below, 200), 1)
       expect(Object.keys(ordered.messages).length).toBeGreaterThan(count / 4)
       expect(ordered.failures).toBe(0)
       expect(kindsIn(ordered)).toEqual(everyKind)
-      const mixed = await finalState(prepared, inBatches(shuffled([...updates, ...updates, ...updates], below), below))
+      const mixed = await finalState(prepared, inBatches(shuffled([...updates, ...updates, ...updates], below), below), 4)
       expect(mixed.failures).toBe(0)
       for (const model of ['contacts', 'conversations', 'messages'] as const) expect(differences(ordered, mixed, model)).toEqual([])
     },

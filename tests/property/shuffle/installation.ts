@@ -28,18 +28,30 @@ export async function preparedDatabase(server: string): Promise<{ database: Test
 }
 
 /** Posts the batches to a copy of the database and reads what clients see when all of it was applied. */
-export async function finalState(prepared: { database: TestDatabase; key: string }, batches: readonly (readonly Update[])[]): Promise<State> {
+export async function finalState(
+  prepared: { database: TestDatabase; key: string },
+  batches: readonly (readonly Update[])[],
+  connections: number,
+): Promise<State> {
+  const began = performance.now()
+  const phase = (name: string): void => {
+    if (process.env['RECADO_SHUFFLE_UPDATES'] !== undefined) console.log(`${name} after ${((performance.now() - began) / 1000).toFixed(1)} s`)
+  }
   const database = await copyOf(prepared.database)
   const recado = await start(database.url)
   try {
     let next = 0
     await Promise.all(
-      Array.from({ length: 4 }, async () => {
+      Array.from({ length: connections }, async () => {
         for (let mine = next++; mine < batches.length; mine = next++) await post(recado, batches[mine] ?? [])
       }),
     )
+    phase('posted')
     await applied(recado, prepared.key)
-    return await read(recado, prepared.key)
+    phase('applied')
+    const state = await read(recado, prepared.key)
+    phase('read')
+    return state
   } finally {
     await recado.stop()
     await database.drop()

@@ -40,7 +40,7 @@ type Customer = { readonly wa_id?: string; readonly user_id: string; readonly pr
 type Known = { readonly id: string; readonly by: 'contact' | 'phone'; readonly customer: Customer }
 
 /**
- * Mixed traffic of one number, in the order in which it happened: messages of all sorts, echoes of the phone, history and media that come after it,
+ * `count` updates or a few more: mixed traffic of one number, in the order in which it happened: messages of all sorts, echoes of the phone, history and media that come after it,
  * statuses, reactions put and taken back, edits and revokes. A tenth of the customers hide their phone. Each moment is its own second, so nothing is
  * at the same time as anything else; what a person is called never changes.
  */
@@ -101,7 +101,7 @@ export function generateUpdates(count: number, seed: number, phoneNumberId: stri
       if (again !== undefined) updates.push(again)
     }
   }
-  return updates.slice(0, count)
+  return updates
 }
 
 function body(below: (n: number) => number, n: number): object {
