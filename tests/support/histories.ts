@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import type { DomainEvent } from '../../src/domain/catalogue.ts'
+import type { RecordChange } from '../../src/domain/conversation/changes.ts'
 import { conversation, type ConversationCommand } from '../../src/domain/conversation/conversation.ts'
 import { outgoingOf, type Conversation } from '../../src/domain/conversation/state.ts'
 import { isSecret } from '../../src/domain/kernel/secret.ts'
@@ -14,7 +15,8 @@ type Step = { tenant: number; conversation: number; message: number; wish: numbe
 function commandOf({ conversation, message, wish, second }: Step, state: Conversation): ConversationCommand {
   const messageId = `c${conversation}.m${message}`
   const at = new Date(noon + second * 1_000)
-  const ids = { channelId: 'channel', contactId: 'contact', messageId, messageType: 'text', content: 'x' }
+  const parties = { channelId: 'channel', contactId: 'contact' }
+  const ids = { ...parties, messageId, messageType: 'text', content: 'x' }
   const error = { code: 'e', title: 'e', retryable: true }
   const statuses = ['sent', 'delivered', 'read', 'played', 'failed'] as const
   const status = statuses[wish % 5] ?? 'sent'
@@ -34,6 +36,17 @@ function commandOf({ conversation, message, wish, second }: Step, state: Convers
     { type: 'markRead' },
     { type: 'markRead', throughMessageId: `in ${messageId}` },
     { type: 'setStatus', status: 'resolved' },
+    { type: 'recordChange', ...parties, by: { kind: 'contact' }, change: changeOf(wish, { targetId: `wamid.in.${messageId}`, second, at }) },
+    { type: 'recordChange', ...parties, by: { kind: 'phone' }, change: changeOf(wish, { targetId: `wamid.${messageId}`, second, at }) },
+    {
+      type: 'recordMessage',
+      ...ids,
+      messageId: `by phone ${messageId}`,
+      providerId: `wamid.phone.${messageId}`,
+      origin: second % 2 === 0 ? 'phone' : 'history',
+      direction: 'outbound',
+      at: at.toISOString(),
+    },
     { type: 'snooze', until: new Date(noon + 3_600_000), at },
     ...statuses.map((_, shift): ConversationCommand => ({
       type: 'recordStatus',
@@ -44,6 +57,12 @@ function commandOf({ conversation, message, wish, second }: Step, state: Convers
     })),
   ]
   return wishes[wish % wishes.length] ?? { type: 'markRead' }
+}
+
+function changeOf(wish: number, { targetId, second, at }: { targetId: string; second: number; at: Date }): RecordChange['change'] {
+  const facts = { targetId, providerId: `${targetId} ${second}`, at: at.toISOString() }
+  if (wish % 3 === 0) return { kind: 'revoke', ...facts }
+  return wish % 3 === 1 ? { kind: 'reaction', ...facts, emoji: '👍' } : { kind: 'edit', ...facts, messageType: 'text', content: 'y' }
 }
 
 /** What is left in a store of a history of conversations, of `least` to `most` wishes: secrets sealed, in the order of the log. */
