@@ -8,8 +8,10 @@ import { createMediaLinks } from '../api/media/links.ts'
 import { mediaRoutes } from '../api/media/routes.ts'
 import { createRenderStored, createShowMedia, type MediaViewing, type ShowMedia } from '../api/media/view.ts'
 import { renderChannel } from '../api/channels/render.ts'
+import { metricsRoute } from '../api/config/metrics-route.ts'
 import { configRoutes } from '../api/config/routes.ts'
 import { contactRoutes } from '../api/contacts/routes.ts'
+import { presenceRoutes } from '../api/conversations/presence.ts'
 import { conversationRoutes } from '../api/conversations/routes.ts'
 import { timelineRoutes } from '../api/conversations/timeline.ts'
 import { deliveryRoutes } from '../api/deliveries/routes.ts'
@@ -147,7 +149,7 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
 
 type Viewing = MediaViewing & { readonly showMedia: ShowMedia }
 
-function routesOf({ storage, useCases, applied, intake, metrics, config, starting }: HttpDeps, { reader, open, links, showMedia }: Viewing) {
+function routesOf({ storage, useCases, applied, intake, metrics, config, starting, clock }: HttpDeps, { reader, open, links, showMedia }: Viewing) {
   const { logOf, vault, workerPool } = storage
   const shared = { ...useCases, queries: reader, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
   return [
@@ -161,9 +163,11 @@ function routesOf({ storage, useCases, applied, intake, metrics, config, startin
     ...channelRoutes(shared),
     ...historySyncRoutes(shared),
     ...profileRoutes(useCases),
+    metricsRoute({ queries: reader, acrossTenants: operatorQueries(workerPool), directory: useCases.directory, clock }),
     ...configRoutes(shared),
     ...alertRoutes({ reader, readAfter: applied.waitFor, resolveAlert: useCases.resolveAlert }),
-    ...conversationRoutes({ reader, open, inbox: useCases.inbox }),
+    ...conversationRoutes({ reader, open, inbox: useCases.inbox, presence: useCases.presence }),
+    ...presenceRoutes({ reader, presence: useCases.presence }),
     ...timelineRoutes({ logOf, open }),
     ...sendingRoutes({ reader, inbox: useCases.inbox, checkMedia: useCases.checkMedia }),
     ...mediaRoutes({ reader, open, links, upload: useCases.uploadMedia, store: storage.mediaStore, vault }),

@@ -10,6 +10,7 @@ import { createFindContact } from '../commands/contacts/find-contact.ts'
 import { createHearOfContact } from '../commands/contacts/hear-of-contact.ts'
 import { createMeetContact } from '../commands/contacts/meet-contact.ts'
 import { createInbox } from '../commands/conversations/inbox.ts'
+import { createPresence } from '../commands/conversations/presence.ts'
 import { createHandOver } from '../commands/deliveries/hand-over.ts'
 import { createReceiveDelivery } from '../commands/deliveries/receive-delivery.ts'
 import { createReplayDelivery } from '../commands/deliveries/replay-delivery.ts'
@@ -111,6 +112,7 @@ export function createUseCases({
     settleAlert,
     resolveAlert: createResolveAlert({ commands }),
     inbox: createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }), checkTemplate: templates.checkTemplate }),
+    presence: createPresence({ commands, directory, cloudApi, clock, log }),
     receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
     replay: createReplayDelivery({
       store,

@@ -7,6 +7,7 @@ import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
 import { runChannelRefresh } from '../commands/processes/channels/refresh.ts'
 import { createChannelTrouble } from '../commands/processes/channels/trouble.ts'
 import { runChannelWatch } from '../commands/processes/channels/watch.ts'
+import { createHistoryDeliveries } from '../commands/processes/intake/history-deliveries.ts'
 import { runIntake } from '../commands/processes/intake/intake.ts'
 import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deliveries.ts'
 import { runUnknownOutcomes } from '../commands/processes/sender/unknown-outcomes.ts'
@@ -58,6 +59,7 @@ export function startWorkers({
   const { store, vault, workerPool, ownerPool } = storage
   const { commands, directory, memory, handle, handOver, inbox } = useCases
   const addressOf = createAddressOf({ store, vault })
+  const history = createHistoryDeliveries({ pool: workerPool, store, memory, handle, log: log.child({ process: 'history' }) })
   const unpark = createUnparkDeliveries({
     store,
     vault,
@@ -100,7 +102,7 @@ export function startWorkers({
       runProjection({ projection, store, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report }),
     ),
     runIntake(
-      { store, pool: workerPool, memory, handle, unpark, owner, log: log.child({ process: 'intake' }) },
+      { store, pool: workerPool, memory, handle, unpark, history, owner, log: log.child({ process: 'intake' }) },
       { signal, onApplied: intake.report },
     ),
     runMedia(

@@ -10,6 +10,7 @@ import { messageChanges } from './messageChanges/projection.ts'
 import { messages } from './messages/projection.ts'
 import { templates } from './templates/projection.ts'
 import { tenants } from './tenants/projection.ts'
+import { usage } from './usage/projection.ts'
 
 /** Every read model there is. */
 export const projections: readonly Projection[] = [
@@ -24,4 +25,5 @@ export const projections: readonly Projection[] = [
   deliveries,
   templates,
   alerts,
+  usage,
 ]

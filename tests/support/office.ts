@@ -9,6 +9,7 @@ import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { alertRoutes } from '../../src/api/alerts/routes.ts'
 import { profileRoutes } from '../../src/api/channels/profile-routes.ts'
 import { channelRoutes } from '../../src/api/channels/routes.ts'
+import { metricsRoute } from '../../src/api/config/metrics-route.ts'
 import { configRoutes } from '../../src/api/config/routes.ts'
 import { createApp } from '../../src/api/http/app.ts'
 import { createAuthenticate } from '../../src/api/http/authenticate.ts'
@@ -50,7 +51,7 @@ const pick = (json: unknown, path: readonly string[]): unknown =>
   path.reduce((value: unknown, name) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined), json)
 
 export const operatorKey = 'operator-key-of-the-tests'
-const names = ['tenants', 'apiKeys', 'channels', 'alerts']
+const names = ['tenants', 'apiKeys', 'channels', 'alerts', 'usage']
 
 /**
  * The administration as one process serves it, on a database of its own: log, vault, directory, read models, routes.
@@ -141,6 +142,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
       ...profileRoutes(routeDeps),
       ...alertRoutes({ ...routeDeps, reader: queries }),
       ...configRoutes(routeDeps),
+      metricsRoute({ ...routeDeps, directory: here.directory, clock }),
       ...operationsRoutes({ checks: options.checks ?? {}, metrics: new Registry(), version: 'test' }),
     ],
     authenticate: createAuthenticate({ directory: here.directory, operatorKey }),
@@ -183,6 +185,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
     pools,
     provider,
     idempotency,
+    applied,
     logLines,
     process,
     here,

@@ -32,3 +32,13 @@ export async function listTenants(
   const rows = await queries.runAcross(query.compile())
   return pageOf(rows, limit, (row) => ({ key: row.createdAt.toISOString(), id: row.id }))
 }
+
+/** Organisations in a state; for the operator. */
+export async function countTenants(queries: OperatorQueries, status: string): Promise<number> {
+  const query = db
+    .selectFrom('rm_tenants.tenants as t')
+    .where('t.status', '=', status)
+    .select((eb) => eb.cast<number>(eb.fn.countAll(), 'integer').as('tenants'))
+  const [row] = await queries.runAcross(query.compile())
+  return row?.tenants ?? 0
+}
