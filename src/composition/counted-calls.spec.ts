@@ -12,8 +12,9 @@ describe('the counter of calls to the provider', () => {
       { outcome: 'rejected', error: { code: 190, status: 401, message: 'expired' } },
       { outcome: 'unknown', reason: 'reset' },
     ]
+    const nothing: SendOutcome = { outcome: 'not_sent', reason: 'no more answers' }
     const rest = [...answers]
-    const api = countingSends(registry)({ send: async () => rest.shift() ?? answers[0]!, other: 7 })
+    const api = countingSends(registry)({ send: async () => rest.shift() ?? nothing, other: 7 })
     for (const answer of answers) expect(await api.send()).toEqual(answer)
     expect(api.other).toBe(7)
     const text = await registry.metrics()

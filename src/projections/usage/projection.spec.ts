@@ -22,11 +22,8 @@ describe('the usage of a day', () => {
     ]).toEqual(expected)
   })
   it('goes by when it happened and not by when it was recorded', () => {
-    const [one, two] = recordedLog([
-      [stream, attempted],
-      [stream, attempted],
-    ])
-    const late = { ...two!, meta: { ...two!.meta, occurredAt: '2025-12-31T23:59:59.000Z' } }
-    expect([...foldPages(usage, [[one!, late]]).rows.values()].map(({ id }) => id)).toEqual(['2026-01-01', '2025-12-31'])
+    const log = recordedLog([attempted, attempted].map((event) => [stream, event] as const))
+    const moved = log.map((event, index) => (index === 1 ? { ...event, meta: { ...event.meta, occurredAt: '2025-12-31T23:59:59.000Z' } } : event))
+    expect([...foldPages(usage, [moved]).rows.values()].map(({ id }) => id)).toEqual(['2026-01-01', '2025-12-31'])
   })
 })
