@@ -36,6 +36,9 @@ const passed = () =>
     .where('intake.name', '=', intake)
     .select((eb) => eb.ref('intake.position').as('position'))
 
+/** History that the intake put aside for when there is time: passed, but not processed. */
+const postponed = sql<boolean>`exists (select from work.postponed_deliveries p where p.tenant_id = d.tenant_id and p.delivery_id = d.id)`
+
 const { state: _computed, ...stored } = deliveries.table.columns
 
 const ofTenant = (tenantId: string) =>
@@ -44,7 +47,9 @@ const ofTenant = (tenantId: string) =>
     .where('d.tenant_id', '=', tenantId)
     .select(selection<Omit<DeliveryColumns, 'state'>, 'd'>({ columns: stored }, 'd'))
     .select(
-      sql<DeliveryState>`case when d.state = 'received' and d.position <= coalesce((${passed()}), 0) then 'processed' else d.state end`.as('state'),
+      sql<DeliveryState>`case when d.state = 'received' and d.position <= coalesce((${passed()}), 0) and not ${postponed} then 'processed' else d.state end`.as(
+        'state',
+      ),
     )
 
 /** Newest first. @throws BadCursor */
@@ -57,9 +62,11 @@ export async function listDeliveries(
     .orderBy('d.position', 'desc')
     .limit(limit + 1)
   if (state === 'parked' || state === 'failed') query = query.where('d.state', '=', state)
-  if (state === 'received') query = query.where('d.state', '=', state).where(sql<boolean>`d.position > coalesce((${passed()}), 0)`)
+  if (state === 'received') query = query.where('d.state', '=', state).where(sql<boolean>`(d.position > coalesce((${passed()}), 0) or ${postponed})`)
   if (state === 'processed') {
-    query = query.where(sql<boolean>`(d.state = 'processed' or d.state = 'received' and d.position <= coalesce((${passed()}), 0))`)
+    query = query.where(
+      sql<boolean>`(d.state = 'processed' or d.state = 'received' and d.position <= coalesce((${passed()}), 0) and not ${postponed})`,
+    )
   }
   if (cursor !== undefined) query = query.where('d.position', '<', positionOf(cursor))
   const rows = await queries.run(tenantId, query.compile())

@@ -7,6 +7,7 @@ import { openDelivery } from '../../deliveries/open-delivery.ts'
 import type { HandOver } from '../../deliveries/hand-over.ts'
 import { deliveryKey, recordFailures, type Parked } from '../../deliveries/record-trouble.ts'
 import type { Failure, Leftover, Received } from './apply-items.ts'
+import { isHistory } from './history-deliveries.ts'
 import type { EarlyStatus } from './memory.ts'
 import { translate } from './meta/translate.ts'
 
@@ -14,21 +15,30 @@ import { translate } from './meta/translate.ts'
 export type HandleDeliveries = (
   deliveries: readonly RecordedEvent[],
   waiting?: readonly EarlyStatus[],
-) => Promise<{ early: readonly EarlyStatus[]; parked: readonly Parked[]; failures: readonly Failure[]; items: number }>
+  options?: { readonly postponeHistory: boolean },
+) => Promise<{
+  early: readonly EarlyStatus[]
+  parked: readonly Parked[]
+  failures: readonly Failure[]
+  items: number
+  postponed?: readonly RecordedEvent[]
+}>
 
 type Directory = { readonly waitFor: (position: RecordedEvent['position']) => Promise<void> }
 
 /**
  * Opens, translates and applies deliveries, together with statuses that had been waiting for their message. Failures are recorded on the delivery's stream.
+ * With `postponeHistory`, deliveries of nothing but history are named and left alone.
  * What lies with the platform is looked at once more: its number may have been connected while it was on its way into the log.
  */
 export function createHandleDeliveries({ store, vault, directory, handOver, applyItems }: Deps): HandleDeliveries {
-  return async (deliveries, waiting = []) => {
+  return async (deliveries, waiting = [], { postponeHistory } = { postponeHistory: false }) => {
     const last = deliveries.at(-1)
     // A number that was connected before the delivery came must be known here too, though another subscription tells of it.
     if (last !== undefined) await directory.waitFor(last.position)
     const parked: Parked[] = []
     const unopened: Failure[] = []
+    const postponed: RecordedEvent[] = []
     const items: Received[] = waiting.map(statusAgain)
     for (const delivery of deliveries) {
       const opened = await openDelivery(vault, delivery)
@@ -39,7 +49,9 @@ export function createHandleDeliveries({ store, vault, directory, handOver, appl
         const addresses = await handOver(delivery, opened)
         if (addresses !== 'all') parked.push({ tenantId, deliveryId, delivery, addresses })
       } else {
-        for (const item of translate(opened.value, delivery.recordedAt)) items.push({ tenantId, deliveryId, causationId: delivery.id, item })
+        const translated = translate(opened.value, delivery.recordedAt)
+        if (postponeHistory && isHistory(translated)) postponed.push(delivery)
+        else for (const item of translated) items.push({ tenantId, deliveryId, causationId: delivery.id, item })
       }
     }
     const { early, unknownNumbers, failures } = await applyItems(items)
@@ -53,7 +65,7 @@ export function createHandleDeliveries({ store, vault, directory, handOver, appl
     }
     const all = [...unopened, ...failures]
     await recordFailures(store, all, byKey)
-    return { early, parked, failures: all, items: items.length }
+    return { early, parked, failures: all, items: items.length, postponed }
   }
 }
 

@@ -7,6 +7,7 @@ import { checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../.
 import { inTransaction } from '../../../postgres/transaction.ts'
 import { recordParked } from '../../deliveries/record-trouble.ts'
 import type { HandleDeliveries } from './handle-deliveries.ts'
+import type { HistoryDeliveries } from './history-deliveries.ts'
 import type { IntakeMemory, OutgoingMessage, Remembered } from './memory.ts'
 import type { UnparkDeliveries } from './unpark-deliveries.ts'
 
@@ -24,6 +25,7 @@ export type Intake = {
   memory: IntakeMemory
   handle: HandleDeliveries
   unpark: UnparkDeliveries
+  history: HistoryDeliveries
   owner: string
   log: Logger
 }
@@ -55,7 +57,7 @@ export async function runIntake(
       const over = new AbortController()
       const signal = AbortSignal.any([held, over.signal])
       let at = lease.position
-      const unparking = intake.unpark.run({ signal, intakeAt: () => at })
+      const beside = [intake.unpark.run({ signal, intakeAt: () => at }), intake.history.run(signal)]
       try {
         await follow(intake, lease, held, (position) => {
           at = position
@@ -69,14 +71,14 @@ export async function runIntake(
         await new Promise((resolve) => setTimeout(resolve, 500))
       } finally {
         over.abort()
-        await unparking
+        await Promise.all(beside)
       }
     },
   )
 }
 
 async function follow(
-  { store, pool, memory, handle, unpark }: Intake,
+  { store, pool, memory, handle, unpark, history }: Intake,
   lease: Lease,
   signal: AbortSignal,
   onApplied: (position: Position) => void,
@@ -88,7 +90,7 @@ async function follow(
       onApplied(delivery.through)
       continue
     }
-    const remembered = await applyPage(delivery.events, { memory, handle, store })
+    const { remembered, postponed } = await applyPage(delivery.events, { memory, handle, store })
     // A page without anything of ours needs no commit of its own; it is saved with the next one, or after a second.
     if (isEmpty(remembered) && delivery.events.length === 0 && performance.now() - savedAt < 1_000) {
       onApplied(delivery.through)
@@ -96,12 +98,17 @@ async function follow(
     }
     if (delivery.through > from) {
       await inTransaction(pool, async (client) => {
-        await Promise.all([client.query(checkpointStatement({ ...lease, from, to: delivery.through })), memory.write(client, remembered)])
+        await Promise.all([
+          client.query(checkpointStatement({ ...lease, from, to: delivery.through })),
+          memory.write(client, remembered),
+          history.postpone(client, postponed),
+        ])
       })
     }
     from = delivery.through
     savedAt = performance.now()
     if (remembered.opened.length > 0) unpark.wake()
+    if (postponed.length > 0) history.wake()
     onApplied(from)
   }
 }
@@ -109,18 +116,18 @@ async function follow(
 async function applyPage(
   events: readonly RecordedEvent[],
   { memory, handle, store }: { memory: IntakeMemory; handle: HandleDeliveries; store: EventStore },
-): Promise<Remembered> {
+): Promise<{ remembered: Remembered; postponed: readonly RecordedEvent[] }> {
   const outgoing = events.flatMap(outgoingOf)
   for (const message of outgoing) memory.note(message)
 
   const deliveries = events.filter(({ type }) => type === 'WebhookReceived')
   const answered = outgoing.flatMap(({ tenantId, providerId }) => (providerId === undefined ? [] : [{ tenantId, providerId }]))
   const waiting = await memory.earlyStatusesOf(answered)
-  const { early, parked } = await handle(deliveries, waiting)
+  const { early, parked, postponed = [] } = await handle(deliveries, waiting, { postponeHistory: true })
   await recordParked(store, parked)
 
   const rows = parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address })))
-  return {
+  const remembered = {
     outgoing,
     early,
     earlyDone: waiting.map(({ tenantId, report }) => ({ tenantId, providerId: report.providerId })),
@@ -128,6 +135,7 @@ async function applyPage(
     opened: events.flatMap(openedBy),
     unparked: [],
   }
+  return { remembered, postponed }
 }
 
 /** Also what left without us, on the phone or before the connection: its statuses come here too. */
