@@ -27,9 +27,9 @@ describe('the keys of an installation', () => {
 
   it('are taken from the environment when they are there, and then not written down', () => {
     const key = Buffer.alloc(32, 1)
-    const given = config({ RECADO_MASTER_KEY: key.toString('base64'), RECADO_OPERATOR_KEY: 'the-operator' })
+    const given = config({ RECADO_MASTER_KEY: key.toString('base64'), RECADO_OPERATOR_KEY: 'the-operator-of-the-test' })
     expect(masterKey(given)).toEqual(key)
-    expect(operatorKey(given)).toEqual({ key: 'the-operator', file: undefined })
+    expect(operatorKey(given)).toEqual({ key: 'the-operator-of-the-test', file: undefined })
     expect(() => statSync(join(dataDir, 'data'))).toThrow(/ENOENT/)
   })
 
