@@ -112,7 +112,7 @@ export function createUseCases({
     settleAlert,
     resolveAlert: createResolveAlert({ commands }),
     inbox: createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }), checkTemplate: templates.checkTemplate }),
-    presence: createPresence({ commands, directory, cloudApi, clock, log }),
+    presence: createPresence({ commands, directory, cloudApi, clock }),
     receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
     replay: createReplayDelivery({
       store,

@@ -10,6 +10,7 @@ import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { renderTemplate } from '../../src/api/templates/render.ts'
 import { renderChannel } from '../../src/api/channels/render.ts'
 import { contactRoutes } from '../../src/api/contacts/routes.ts'
+import { presenceRoutes } from '../../src/api/conversations/presence.ts'
 import { conversationRoutes } from '../../src/api/conversations/routes.ts'
 import { timelineRoutes } from '../../src/api/conversations/timeline.ts'
 import { deliveryRoutes } from '../../src/api/deliveries/routes.ts'
@@ -29,12 +30,15 @@ import { createRenderStored, createShowMedia } from '../../src/api/media/view.ts
 import { messageRoutes } from '../../src/api/messages/routes.ts'
 import { sendingRoutes } from '../../src/api/messages/sending.ts'
 import { mountPages } from '../../src/api/pages/pages.ts'
+import { phoneRoutes } from '../../src/api/phones/routes.ts'
 import { projectionRoutes } from '../../src/api/projections/routes.ts'
 import { createFindContact } from '../../src/commands/contacts/find-contact.ts'
+import { validatePhone } from '../../src/commands/contacts/validate-phone.ts'
 import { createMeetContact } from '../../src/commands/contacts/meet-contact.ts'
 import { createInbox } from '../../src/commands/conversations/inbox.ts'
 import { createIntakeWatch } from '../../src/commands/processes/intake/progress.ts'
 import { createCheckMedia } from '../../src/commands/media/check-media.ts'
+import type { Presence } from '../../src/commands/conversations/presence.ts'
 import { createCommands } from '../../src/commands/kernel/execute.ts'
 import { channel } from '../../src/domain/channel/channel.ts'
 import { conversation, conversationId, inboundMessageId } from '../../src/domain/conversation/conversation.ts'
@@ -91,6 +95,11 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const open = createOpener(vault)
   const links = createMediaLinks({ vault, clock: () => new Date() })
   const showMedia = createShowMedia({ reader, open, links })
+  const seen: { what: 'read' | 'typing'; providerId: string }[] = []
+  const presence: Presence = {
+    read: ({ providerId }) => seen.push({ what: 'read', providerId }),
+    typing: ({ providerId }) => seen.push({ what: 'typing', providerId }),
+  }
   const refused = new Map<string, 'revoked' | 'suspended'>()
   const scopesOf = new Map<string, readonly string[]>()
   const authenticate = (token: string): Principal | undefined => {
@@ -122,12 +131,14 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const replay = async () => ({ missing: true }) as const
   const app = createApp({
     routes: [
-      ...conversationRoutes({ reader, open, inbox }),
+      ...conversationRoutes({ reader, open, inbox, presence }),
+      ...presenceRoutes({ reader, presence }),
       ...timelineRoutes({ logOf, open }),
       ...messageRoutes({ reader, open, showMedia, inbox }),
       ...attentionRoutes({ reader, open, showMedia, inbox }),
       ...sendingRoutes({ inbox, reader, checkMedia: createCheckMedia({ commands, canConvert: async () => false }) }),
       ...contactRoutes({ reader, open }),
+      ...phoneRoutes({ validatePhone }),
       ...deliveryRoutes({ reader, logOf, vault, replay }),
       ...projectionRoutes({
         progressOf: applied.progress,
@@ -174,6 +185,8 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     context,
     pools,
     refused,
+    /** What the customer would see of us, as far as requests asked for it. */
+    seen,
     scopesOf,
     /** A tenant with a connected number. */
     async tenant() {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Inbox } from '../../commands/conversations/inbox.ts'
+import type { Presence } from '../../commands/conversations/presence.ts'
 import { getConversation, listConversations } from '../../projections/conversations/queries.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
@@ -10,6 +11,7 @@ import { listed } from '../messages/listed.ts'
 import { notSupported, refuseAsOf } from '../messages/not-supported.ts'
 import type { Opener } from '../messages/opening.ts'
 import { done } from '../messages/refusals.ts'
+import { tellRead } from './presence.ts'
 import { renderConversation, renderConversations } from './render.ts'
 import { conversation, conversationStatuses } from './schema.ts'
 
@@ -22,7 +24,17 @@ const given = (value: string | undefined): boolean => value !== undefined && val
 const changed = { 200: { description: 'Done, or already so', schema: z.object({ id: z.string() }) } }
 
 /** The inbox: lists, one conversation, and what people do with it besides writing. */
-export function conversationRoutes({ reader, open, inbox }: { reader: TenantQueries; open: Opener; inbox: Inbox }): readonly Route[] {
+export function conversationRoutes({
+  reader,
+  open,
+  inbox,
+  presence,
+}: {
+  reader: TenantQueries
+  open: Opener
+  inbox: Inbox
+  presence: Presence
+}): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -73,6 +85,7 @@ export function conversationRoutes({ reader, open, inbox }: { reader: TenantQuer
       path: '/v1/conversations/{id}/read',
       tag: 'Conversations',
       summary: 'Mark as read, up to a message or wholly',
+      description: 'The customer sees it too (blue ticks), unless the setting `send_read_receipts` is false.',
       access: 'conversations:write',
       params,
       body: z.strictObject({ message_id: z.string().min(1).max(100).optional().meta({ description: 'The last message that was seen' }) }),
@@ -82,6 +95,7 @@ export function conversationRoutes({ reader, open, inbox }: { reader: TenantQuer
       async handle({ params: { id }, body, context, ifVersion }) {
         const through = body.message_id === undefined ? {} : { throughMessageId: body.message_id }
         const { position, version } = done(await inbox.markRead({ conversationId: id, ...through }, context, { ifVersion }))
+        tellRead({ reader, presence }, context.tenantId, { conversationId: id, messageId: body.message_id })
         return ok({ id }, { position, version })
       },
     }),

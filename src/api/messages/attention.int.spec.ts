@@ -128,3 +128,25 @@ describe('sending', () => {
     expect(again).toMatchObject({ status: 409, json: { code: 'message_not_retryable' } })
   })
 })
+
+describe('what the customer sees of us', () => {
+  it('is that we read the last message, and that somebody is writing', async () => {
+    const tenant = await desk.tenant()
+    const first = await desk.customerWrites(tenant, '34600111333', 'Hola')
+    const { conversationId, providerId, position } = await desk.customerWrites(tenant, '34600111333', '¿Hay alguien?')
+    await desk.call(tenant.key, 'GET', `/v1/conversations/${conversationId}/messages`, undefined, { 'x-read-after': position })
+    desk.seen.length = 0
+    const path = `/v1/conversations/${conversationId}`
+    expect((await desk.call(tenant.key, 'POST', `${path}/read`, { message_id: first.messageId })).status).toBe(200)
+    await expect.poll(() => desk.seen).toEqual([{ what: 'read', providerId: first.providerId }])
+    expect((await desk.call(tenant.key, 'POST', `${path}/typing`)).status).toBe(202)
+    expect((await desk.call(tenant.key, 'POST', `${path}/read`)).status).toBe(200)
+    await expect
+      .poll(() => desk.seen.slice(1))
+      .toEqual([
+        { what: 'typing', providerId },
+        { what: 'read', providerId },
+      ])
+    expect((await desk.call(tenant.key, 'POST', '/v1/conversations/nobody/typing')).status).toBe(404)
+  })
+})
