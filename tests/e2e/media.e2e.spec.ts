@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { chromium } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
@@ -21,6 +22,9 @@ type Media = {
 }
 
 const dataDir = mkdtempSync(join(tmpdir(), 'recado-media-'))
+const browserPath = [process.env['CHROMIUM_PATH'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (path) => path !== undefined && path !== '' && existsSync(path),
+)
 const phone = '+5491155550123'
 let db: TestDatabase
 let recado: RunningRecado
@@ -169,6 +173,20 @@ describe('a file of ours', () => {
     expect(newest?.media).toMatchObject({ id: media.json.id, filename: 'plano.jpg', state: 'stored' })
     const bytes = await (await fetch(`${recado.url}/simulator/_sim/media/${String(ids[0])}`)).arrayBuffer()
     expect(Buffer.from(bytes).equals(picture)).toBe(true)
+
+    // Meta forgets its copy before the 30 days are over: the next message brings a new one along.
+    const forgotten = await fetch(`${recado.url}/simulator/v26.0/${String(ids[0])}`, {
+      method: 'DELETE',
+      headers: { authorization: 'Bearer demo-access-token' },
+    })
+    expect(forgotten.status).toBe(200)
+    expect(
+      (await call('POST', `/v1/conversations/${conversation}/messages`, { type: 'image', image: { id: media.json.id, caption: 'Tres' } })).status,
+    ).toBe(202)
+    await expect.poll(async () => (await got()).length).toBe(3)
+    const third = (await got()).map(({ object }) => object as Json).find(({ caption }) => caption === 'Tres')
+    expect(third?.['id']).toMatch(/^\d+$/)
+    expect(third?.['id']).not.toBe(ids[0])
   })
   it('is the same file when its upload is repeated with the same key, and another one is refused', async () => {
     const first = await upload(picture, 'a.jpg', 'image/jpeg', { 'idempotency-key': 'upload-1' })
@@ -199,5 +217,34 @@ describe('a file of ours', () => {
       [{ code: 'unknown_media' }],
     ])
     expect(await send({ type: 'document', document: { id: media.json.id, filename: 'hola.txt' } })).toMatchObject([202, undefined])
+  })
+})
+
+describe.skipIf(browserPath === undefined)('the page', () => {
+  it('shows a picture when it has come, without being loaded anew', async () => {
+    const browser = await chromium.launch({ executablePath: browserPath ?? '', args: ['--no-sandbox'] })
+    try {
+      const page = await browser.newPage()
+      const wrong: string[] = []
+      page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()))
+      await page.goto(recado.url.replace('127.0.0.1', 'localhost'))
+      await page.locator('#connection[data-state=live]').waitFor()
+      await page.locator('.row').first().click()
+      await page.locator('.bubble').first().waitFor()
+      const before = await page.locator('.bubble img').count()
+      await customerSends({
+        type: 'image',
+        image: { data_base64: picture.toString('base64'), mime_type: 'image/jpeg', caption: 'Desde el teléfono' },
+      })
+      await page.locator('.bubble', { hasText: 'Desde el teléfono' }).locator('img').waitFor()
+      expect(await page.locator('.bubble img').count()).toBe(before + 1)
+      const widths = (): Promise<number[]> =>
+        page.locator('.bubble img').evaluateAll((all) => all.map((one) => (one as unknown as { naturalWidth: number }).naturalWidth))
+      await page.locator('.bubble img').last().scrollIntoViewIfNeeded()
+      await expect.poll(async () => (await widths()).at(-1)).toBe(480)
+      expect(wrong).toEqual([])
+    } finally {
+      await browser.close()
+    }
   })
 })
