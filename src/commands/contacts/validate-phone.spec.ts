@@ -12,11 +12,11 @@ describe('checking a number', () => {
     ['011 15-2345-6789', 'AR', '+5491123456789', '5491123456789', 'mobile', 'AR'],
     ['+54 11 15 2345 6789', undefined, '+5491123456789', '5491123456789', 'mobile', 'AR'],
     ['+54 11 4700-1234', undefined, '+541147001234', '541147001234', 'fixed_line', 'AR'],
-  ])('%s %s is good', async (phone, country, e164, waId, type, where) => {
+  ])('%s %s is good', async (phone, country, ...[e164, waId, type, where]) => {
     expect(await validatePhone(phone, country)).toEqual({ valid: true, e164, waId, type, country: where })
   })
   it.each([
-    ['600 000 001', undefined, 'no_such_number'],
+    ['600 000 001', undefined, 'too_short'],
     ['ring me', undefined, 'not_a_number'],
     ['', 'ES', 'not_a_number'],
     ['12', 'ES', 'too_short'],
@@ -25,7 +25,6 @@ describe('checking a number', () => {
     ['+34 100 000 000', undefined, 'no_such_number'],
     ['600 000 001', 'XX', 'unknown_country'],
   ])('%s %s is not: %s', async (phone, country, reason) => {
-    expect(await validatePhone(phone, country)).toMatchObject({ valid: false })
     expect(await validatePhone(phone, country)).toEqual({ valid: false, reason })
   })
 })

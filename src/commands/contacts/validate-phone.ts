@@ -1,4 +1,3 @@
-import type { CountryCode } from 'libphonenumber-js/max'
 import { canonicalPhone } from '../../domain/contact/phone.ts'
 
 export const phoneFaults = ['not_a_number', 'country_missing', 'unknown_country', 'too_short', 'too_long', 'no_such_number'] as const
@@ -20,8 +19,8 @@ export const validatePhone: ValidatePhone = async (phone, country) => {
   if (country !== undefined && !isSupportedCountry(country)) return { valid: false, reason: 'unknown_country' }
   try {
     const text = international(phone, country)
-    const number = parsePhoneNumberWithError(text, country as CountryCode | undefined)
-    if (!number.isValid()) return { valid: false, reason: faultOf(validatePhoneNumberLength(text, country as CountryCode | undefined)) }
+    const number = parsePhoneNumberWithError(text, country)
+    if (!number.isValid()) return { valid: false, reason: faultOf(validatePhoneNumberLength(text, country)) }
     return {
       valid: true,
       e164: number.number,
