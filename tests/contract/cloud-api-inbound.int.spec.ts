@@ -48,7 +48,7 @@ async function post(field: string, value: Json, { scoped = true, entryId = wabaI
 }
 
 /** Asks until it matches; what it was at last is what the test shows. */
-async function eventually(path: string, expected: unknown, tries = 100): Promise<void> {
+async function eventually(path: string, expected: unknown, tries = 400): Promise<void> {
   let found: unknown
   for (let n = 0; n < tries; n++) {
     found = await recado.get<Json>(path).catch((error: unknown) => (error instanceof Error ? error.message : error))
@@ -56,7 +56,7 @@ async function eventually(path: string, expected: unknown, tries = 100): Promise
       expect(found).toMatchObject(expected as object)
       return
     } catch {
-      await sleep(50)
+      await sleep(100)
     }
   }
   expect(found).toMatchObject(expected as object)

@@ -30,7 +30,7 @@ describe(`${count} mixed updates`, () => {
       expect(mixed.failures).toBe(0)
       for (const model of ['contacts', 'conversations', 'messages'] as const) expect(differences(ordered, mixed, model)).toEqual([])
     },
-    count < 20_000 ? 3 * minutes : 60 * minutes,
+    count < 20_000 ? 10 * minutes : 60 * minutes,
   )
 })
 
