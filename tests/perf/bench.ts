@@ -1,9 +1,10 @@
 import { benchAppend } from './append.ts'
 import { benchEndToEnd } from './end-to-end.ts'
+import { benchHistory } from './history.ts'
 import { benchSend } from './send.ts'
 import { benchWebhook } from './webhook.ts'
 
-/** `npm run bench [-- append webhook end-to-end send --long]`: the published figures. Run it alone; trust the ratios. */
+/** `npm run bench [-- append webhook end-to-end send history --long]`: the published figures. Run it alone; trust the ratios. */
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const wants = (name: string): boolean => chosen.length === 0 || chosen.includes(name)
 const long = process.argv.includes('--long')
@@ -23,4 +24,8 @@ if (wants('end-to-end')) {
 if (wants('send')) {
   console.log('\n(d) sending, with a neighbour who answers a customer')
   await benchSend({ messages: long ? 120_000 : 30_000 })
+}
+if (wants('history')) {
+  console.log('\n(e) the history of a phone beside live messages')
+  await benchHistory()
 }
