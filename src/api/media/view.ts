@@ -18,7 +18,7 @@ export async function filenameOf(tenantId: string, row: MediaView, open: Opener)
 }
 
 /** A file as clients see it, with links that begin to end now. */
-export async function mediaBody(tenantId: string, row: MediaView, { open, links }: Pick<MediaViewing, 'open' | 'links'>): Promise<MediaBody> {
+async function mediaBody(tenantId: string, row: MediaView, { open, links }: Pick<MediaViewing, 'open' | 'links'>): Promise<MediaBody> {
   const linked = { tenantId, mediaId: row.id }
   const [filename, url, thumbnail] = await Promise.all([
     filenameOf(tenantId, row, open),

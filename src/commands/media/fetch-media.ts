@@ -45,7 +45,7 @@ export type FetchDeps = {
 }
 
 /** The try failed and there will be another one. The reason is a code: it ends in an event and in the table of jobs. */
-export class FetchFailed extends Error {
+class FetchFailed extends Error {
   override readonly name = 'FetchFailed'
 }
 

@@ -16,7 +16,7 @@ const office = [
   'application/vnd.openxmlformats-officedocument.presentationml.presentation',
 ]
 
-export const mediaRules: Readonly<Record<MediaKind, { readonly mimeTypes: readonly string[]; readonly maxBytes: number }>> = {
+const mediaRules: Readonly<Record<MediaKind, { readonly mimeTypes: readonly string[]; readonly maxBytes: number }>> = {
   audio: { mimeTypes: ['audio/aac', 'audio/amr', 'audio/mpeg', 'audio/mp4', 'audio/ogg'], maxBytes: 16 * MB },
   image: { mimeTypes: ['image/jpeg', 'image/png'], maxBytes: 5 * MB },
   // 100 kB when it does not move, which is Meta's to find out: how the frames of a WebP are told apart is not worth a decoder here.
@@ -34,7 +34,7 @@ export const largestFile = mediaRules.document.maxBytes
 export const bareMimeType = (mimeType: string): string => (mimeType.split(';')[0] ?? '').trim().toLowerCase()
 
 /** The kind that a file is sent as when it is sent as what it is. */
-export const kindOf = (mimeType: string): MediaKind | undefined =>
+const kindOf = (mimeType: string): MediaKind | undefined =>
   (Object.keys(mediaRules) as MediaKind[]).find((kind) => mediaRules[kind].mimeTypes.includes(bareMimeType(mimeType)))
 
 /** Recordings of a browser (Chromium: WebM) and plain sound: WhatsApp does not take them, but they can be made into a voice note. */
