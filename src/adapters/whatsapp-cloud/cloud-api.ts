@@ -27,7 +27,12 @@ const maxPages = 20
  * where no channel's turn counts, and at 200 ms an answer 32 of them would be 160 messages a second. They are opened when they are needed only.
  * Pipelining stays at 1 and HTTP/2 off: on a shared connection one reset would make every message on it `unknown`.
  */
-export function createCloudApi({ graphUrl, version, timeoutMs = 15_000, connections = 512 }: CloudApiOptions): CloudApi & ProfilesApi & CoexistenceApi {
+export function createCloudApi({
+  graphUrl,
+  version,
+  timeoutMs = 15_000,
+  connections = 512,
+}: CloudApiOptions): CloudApi & ProfilesApi & CoexistenceApi {
   const base = new URL(graphUrl)
   const root = `${base.pathname.replace(/\/$/, '')}/${version}`
   const pool = new Pool(base.origin, {

@@ -41,7 +41,7 @@ const privateAddress =
   /^(localhost|.*\.(local|localhost|internal|test|lan)|127\..*|10\..*|192\.168\..*|172\.(1[6-9]|2\d|3[01])\..*|169\.254\..*|0\.0\.0\.0|\[.*\])$/
 
 /** Whether Meta could reach it: https, and a name or address of the internet. */
-export function isPublic(url: string): boolean {
+function isPublic(url: string): boolean {
   if (!URL.canParse(url)) return false
   const { protocol, hostname } = new URL(url)
   return protocol === 'https:' && hostname.includes('.') && !privateAddress.test(hostname)
