@@ -143,7 +143,8 @@ export function createOutbox(world: World, switches: Switches, scheduler: Schedu
       if (changes) changes.push(change.json)
       else entries.set(change.waba_id, [change.json])
     }
-    const entry = [...entries].map(([id, changes]) => `{"id":"${id}","changes":[${changes.join(',')}]}`)
+    const time = Math.floor(Date.now() / 1000)
+    const entry = [...entries].map(([id, changes]) => `{"id":"${id}","time":${time},"changes":[${changes.join(',')}]}`)
     const body = `{"object":"whatsapp_business_account","entry":[${entry.join(',')}]}`
     const headers = {
       'content-type': 'application/json',

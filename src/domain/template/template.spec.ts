@@ -43,8 +43,10 @@ describe('submitting a template', () => {
   it('is the same try when it is repeated without an answer in between', () => {
     expect(when({ type: 'submit', ...key, definition, at: later }, submitted)).toEqual({ events: [] })
   })
-  it('is refused while there is one of that name and language', () => {
-    expect(when({ type: 'submit', ...key, definition, at: later }, submitted, pending)).toEqual({ refused: 'template_exists' })
+  it('is done already while there is one with the same words, and refused while there is one with others', () => {
+    expect(when({ type: 'submit', ...key, definition, at: later }, submitted, pending)).toEqual({ events: [] })
+    const other = { ...definition, components: [{ type: 'BODY', text: 'Otra' }] }
+    expect(when({ type: 'submit', ...key, definition: other, at: later }, submitted, pending)).toEqual({ refused: 'template_exists' })
   })
   it('may be tried again after Meta refused it, and after it was deleted', () => {
     const failed: TemplateEvent = { type: 'TemplateSubmissionFailed', error: { code: 'provider_100', title: 'Invalid' } }

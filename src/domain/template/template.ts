@@ -76,9 +76,14 @@ function submit(command: Extract<TemplateCommand, { type: 'submit' }>, template:
   const { wabaId, name, language, definition, at } = command
   // Nobody knows whether an earlier try arrived: the same wish again is the same try, so that a client may repeat it until it is answered.
   if (template.status === 'SUBMITTING' && sameJson(template.definition, definition)) return nothing
-  if (isPresent(template) && template.status !== 'SUBMITTING') return refuse('template_exists')
+  if (isPresent(template) && template.status !== 'SUBMITTING')
+    return saysTheSame(template.definition, definition) ? nothing : refuse('template_exists')
   return happened({ type: 'TemplateSubmitted', wabaId, name, language, definition, at: at.toISOString() })
 }
+
+/** The category is left out: Meta may have chosen another one than was asked for. */
+const saysTheSame = (a: TemplateDefinition | undefined, b: TemplateDefinition): boolean =>
+  a?.parameterFormat === b.parameterFormat && sameJson(a.components, b.components)
 
 function recordCreated(command: Extract<TemplateCommand, { type: 'recordCreated' }>, template: Template): Decision<TemplateEvent, TemplateRefusal> {
   if (template.status === 'NONE') return refuse('not_found')
