@@ -83,7 +83,7 @@ describe('the live writer, its connection cut at any moment', () => {
   }
 
   it('leaves the rows of one clean run', { timeout: 300_000 }, async () => {
-    let cutAtAll = 0
+    const seen = { cuts: 0 }
     const tryTwelve = async (): Promise<void> =>
       fc.assert(
         fc.asyncProperty(
@@ -121,7 +121,7 @@ describe('the live writer, its connection cut at any moment', () => {
                 ),
               ).toBe(true)
               for (const model of models) expect(await stored(model)).toEqual(foldPages(model, [log]).rows)
-              cutAtAll += cuts()
+              seen.cuts += cuts()
             } finally {
               stop.abort()
               await Promise.all(running)
@@ -134,6 +134,6 @@ describe('the live writer, its connection cut at any moment', () => {
       )
     // A cut comes after so many statements, and a short history may need fewer: until there were enough of them.
     do await tryTwelve()
-    while (cutAtAll <= 12)
+    while (seen.cuts <= 12)
   })
 })

@@ -14,8 +14,9 @@ const error = { code: 'provider_131026', title: 'The message cannot be delivered
 const after = (outcome: object) => ({ 'x-read-after': 'position' in outcome ? String(outcome.position) : '' })
 
 async function sent(tenant: Tenant, body: unknown = { text: 'Hola' }) {
-  const { conversationId } = await desk.customerWrites(tenant, `346${Math.floor(Math.random() * 1e8)}`, 'Hola')
-  const { status, json, text } = await desk.call(tenant.key, 'POST', `/v1/conversations/${conversationId}/messages`, body)
+  const written = await desk.customerWrites(tenant, `346${Math.floor(Math.random() * 1e8)}`, 'Hola')
+  const { conversationId } = written
+  const { status, json, text } = await desk.call(tenant.key, 'POST', `/v1/conversations/${conversationId}/messages`, body, after(written))
   expect(status, text).toBe(202)
   const id = String(json['id'])
   const attempt = { messageId: id, attempt: 1 }
@@ -56,8 +57,8 @@ describe('messages that need somebody', () => {
   it('leave the list when a person says that they arrived, and a report of the provider still counts', async () => {
     const tenant = await desk.tenant()
     const { id, conversationId, getsLost } = await sent(tenant)
-    await getsLost()
-    const resolved = await desk.call(tenant.key, 'POST', `/v1/messages/${id}/resolve`, { as: 'sent', note: 'Ana confirmed it' })
+    const lost = after(await getsLost())
+    const resolved = await desk.call(tenant.key, 'POST', `/v1/messages/${id}/resolve`, { as: 'sent', note: 'Ana confirmed it' }, lost)
     expect(resolved.status).toBe(200)
     const position = { 'x-read-after': resolved.headers.get('x-position') ?? '' }
     expect((await desk.call(tenant.key, 'GET', '/v1/dead-letters', undefined, position)).json).toMatchObject({ data: [] })
@@ -70,8 +71,8 @@ describe('messages that need somebody', () => {
   it('that were given up can be sent again; what is known cannot be resolved', async () => {
     const tenant = await desk.tenant()
     const { id, getsLost } = await sent(tenant)
-    await getsLost()
-    const resolved = await desk.call(tenant.key, 'POST', `/v1/messages/${id}/resolve`, { as: 'failed' })
+    const lost = after(await getsLost())
+    const resolved = await desk.call(tenant.key, 'POST', `/v1/messages/${id}/resolve`, { as: 'failed' }, lost)
     const position = { 'x-read-after': resolved.headers.get('x-position') ?? '' }
     const shown = await desk.call(tenant.key, 'GET', `/v1/messages/${id}`, undefined, position)
     expect(shown.json).toMatchObject({ status: 'failed', error: { code: 'given_up' } })
