@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { SealedIdentity } from '../contacts/projection.ts'
 import type { ContactView } from '../contacts/queries.ts'
 import { selection, type ReadTable } from '../engine/naming.ts'
@@ -41,7 +40,10 @@ const ofTenant = (tenantId: string) =>
     // Joined when it is read, so a renamed contact does not rewrite its conversations.
     .leftJoin('rm_contacts.contacts as c', (join) => join.onRef('c.tenant_id', '=', 'v.tenant_id').onRef('c.id', '=', 'v.contact_id'))
     .leftJoin('rm_message_changes.message_changes as x', (join) =>
-      join.onRef('x.tenant_id', '=', 'v.tenant_id').on('x.id', '=', sql<string>`v.channel_id || '/' || v.last_message_provider_id`),
+      join
+        .onRef('x.tenant_id', '=', 'v.tenant_id')
+        .onRef('x.channel_id', '=', 'v.channel_id')
+        .onRef('x.target_id', '=', 'v.last_message_provider_id'),
     )
     .where('v.tenant_id', '=', tenantId)
     .select(joinedChanges('x'))

@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { MessageError, Sender } from '../../domain/conversation/events.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
@@ -43,9 +42,9 @@ const db = queryBuilder<{ 'rm_messages.messages': ReadTable<MessageColumns> } & 
 const ofTenant = (tenantId: string) =>
   db
     .selectFrom('rm_messages.messages as m')
-    // Joined when it is read, because a change may come before its message; by the primary key, put together from the message's own columns.
+    // Joined when it is read, because a change may come before its message (ADR 0021).
     .leftJoin('rm_message_changes.message_changes as x', (join) =>
-      join.onRef('x.tenant_id', '=', 'm.tenant_id').on('x.id', '=', sql<string>`m.channel_id || '/' || m.provider_id`),
+      join.onRef('x.tenant_id', '=', 'm.tenant_id').onRef('x.channel_id', '=', 'm.channel_id').onRef('x.target_id', '=', 'm.provider_id'),
     )
     .where('m.tenant_id', '=', tenantId)
     .select(selection<MessageColumns, 'm'>(messages.table, 'm'))
