@@ -23,6 +23,8 @@ const template = (n: number) => ({
 const display_phone_number = '15550001111'
 const button = { message_template_button_type: 'URL', message_template_button_text: 'Open', message_template_button_url: 'https://x' }
 
+const otherStatuses = ['ARCHIVED', 'UNARCHIVED', 'IN_APPEAL', 'LIMIT_EXCEEDED', 'PENDING', 'REINSTATED']
+
 const templateFields: readonly FieldRow[] = [
   ...of('message_template_status_update', ['TemplateHeardOf'], {
     approved: { event: 'APPROVED', ...template(1), reason: 'NONE', message_template_category: 'UTILITY' },
@@ -31,6 +33,19 @@ const templateFields: readonly FieldRow[] = [
     disabled: { event: 'DISABLED', ...template(4), disable_info: { disable_date: 'x' } },
     'of a word that nobody knows': { event: 'TELEPORTED', ...template(5), reason: null },
   }),
+  // Warnings: the template may be sent on.
+  ...of('message_template_status_update', ['AlertRaised'], {
+    flagged: { event: 'FLAGGED', ...template(13), reason: null },
+    locked: { event: 'LOCKED', ...template(14), reason: null },
+  }),
+  // The end of a template that nobody here has is no news.
+  ...of('message_template_status_update', [], {
+    deleted: { event: 'DELETED', ...template(11), reason: 'NONE' },
+    'about to be deleted': { event: 'PENDING_DELETION', ...template(12), reason: 'NONE' },
+  }),
+  ...otherStatuses.flatMap((event, n) =>
+    of('message_template_status_update', ['TemplateHeardOf'], { [event.toLowerCase()]: { event, ...template(20 + n), reason: null } }),
+  ),
   ...of('message_template_quality_update', ['TemplateHeardOf'], {
     worse: { previous_quality_score: 'GREEN', new_quality_score: 'RED', ...template(6) },
   }),
@@ -47,7 +62,7 @@ const templateFields: readonly FieldRow[] = [
     completed: { ...template(8), previous_category: 'UTILITY', new_category: 'MARKETING' },
     impending: { ...template(9), correct_category: 'MARKETING', new_category: 'UTILITY', category_update_timestamp: 1760700000 },
   }),
-  ...of('template_correct_category_detection', ['TemplateHeardOf'], {
+  ...of('template_correct_category_detection', ['AlertRaised'], {
     detected: { ...template(10), category: 'UTILITY', correct_category: 'MARKETING' },
   }),
 ]
