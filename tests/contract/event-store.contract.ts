@@ -41,6 +41,26 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
         expect(stored).toMatchObject(events.map((event) => ({ ...event, stream })))
       })
 
+      it('reads many streams at once, short ones and long ones, from wherever each is asked for', async () => {
+        const streams = await Promise.all(
+          [0, 1, 31, 32, 33, 64, 65, 700].flatMap((length) =>
+            Array.from({ length: 12 }, async () => {
+              const stream = someStream()
+              if (length > 0) await store.append({ stream, expected: 0, events: someEvents(length) })
+              return { stream, length }
+            }),
+          ),
+        )
+        await Promise.all(
+          streams.flatMap(({ stream, length }) =>
+            [0, 1, 32].map(async (after) => {
+              const versions = (await collect(store.readStream(stream, { after }))).map(({ version }) => version)
+              expect(versions).toEqual(Array.from({ length: Math.max(0, length - after) }, (_, nth) => after + nth + 1))
+            }),
+          ),
+        )
+      })
+
       it('stores every one of many parallel appends that expect nothing', async () => {
         const stream = someStream()
         const results = await Promise.all(Array.from({ length: 300 }, () => store.append({ stream, expected: 'any', events: someEvents() })))

@@ -33,6 +33,8 @@ export async function benchSend({
   try {
     const neighbour = await installation.neighbour(slow)
     for (const { post, channelId } of [installation, neighbour]) await post(`/v1/channels/${channelId}/connect`, {})
+    const { throughput } = await installation.get<{ throughput?: unknown }>(`/v1/channels/${installation.channelId}`)
+    if (throughput !== 'HIGH') throw new Error(`the number is not allowed 1,000 a second but ${JSON.stringify(throughput)}`)
     await installation.withRoles('api')
     const began = performance.now()
     const reply = await prepare(installation, neighbour, messages, installation.databaseUrl)

@@ -83,7 +83,7 @@ export const outgoingBody = <Address extends z.ZodRawShape>(address: Address) =>
       typed('contacts', address),
       typed('interactive', address),
       typed('template', address),
-      z.strictObject({ ...withoutReply, ...address, type: z.literal('reaction'), reaction } as unknown as Reaction & Address),
+      z.strictObject({ ...withoutReply, ...address, type: z.literal('reaction'), reaction } as Reaction & Address),
     ]),
   )
 

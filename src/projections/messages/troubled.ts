@@ -34,7 +34,7 @@ export async function listTroubled(queries: TenantQueries, tenantId: string, fil
     query = query.where('m.position', '<', key)
   }
   const places = await queries.run(tenantId, query.compile())
-  const page = pageOf(places, limit, ({ id, position }) => ({ key: String(position), id }))
+  const page = pageOf(places, limit, ({ id, position }) => ({ key: position, id }))
   const messages = new Map(
     (
       await getMessages(

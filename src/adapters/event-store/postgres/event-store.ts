@@ -2,10 +2,12 @@ import type { Pool } from 'pg'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore, LogPage, LogRead } from '../../../domain/kernel/event-store.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
+import type { StreamRef } from '../../../domain/kernel/stream.ts'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import { keepMonthsAhead } from './attachment-months.ts'
 import { createGroupCommit, type BatchInfo } from './group-commit.ts'
 import { readHead, readPage, readStreamPages } from './read-log.ts'
+import { createStreamLoads, headLength } from './stream-loads.ts'
 import { createSubscriptions } from './subscribe.ts'
 import { createTail } from './tail.ts'
 
@@ -53,13 +55,24 @@ export function createPostgresEventStore({
     onBatch,
   })
   const { subscribe } = createSubscriptions({ pool, listenUrl, tail, closing: closing.signal })
+  const loadHead = createStreamLoads(pool)
+  async function* pagesOf(stream: StreamRef, options: NonNullable<Parameters<EventStore['readStream']>[1]>): AsyncGenerator<RecordedEvent> {
+    for await (const events of readStreamPages(pool, stream, options)) yield* events
+  }
   keepMonthsAhead(pool, closing.signal)
   let closed: Promise<void> | undefined
 
   return {
     append: commits.append,
     async *readStream(stream, options = {}): AsyncGenerator<RecordedEvent> {
-      for await (const events of readStreamPages(pool, stream, options)) yield* events
+      const { after = 0, upTo, asOf, attachments } = options
+      if (upTo !== undefined || asOf !== undefined || attachments === true) {
+        yield* pagesOf(stream, options)
+        return
+      }
+      const head = await loadHead(stream, after)
+      yield* head
+      if (head.length === headLength) yield* pagesOf(stream, { after: head.at(-1)?.version ?? after })
     },
     async readAll({ after, filter = {}, limit, attachments = false }: LogRead): Promise<LogPage> {
       let from = Number(after)

@@ -125,6 +125,31 @@ export async function* readStreamPages(
   }
 }
 
+/** The first events of several streams, each after a version, in the order asked for. For short streams: nothing but `limit` bounds the answer. */
+export async function readStreamHeads(
+  source: Source,
+  wanted: readonly { stream: StreamRef; after: number }[],
+  limit: number,
+): Promise<readonly (readonly RecordedEvent[])[]> {
+  const text = `
+    select e.position, round(date_part('epoch', e.recorded_at) * 1000), e.tenant_id, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
+      e.data, e.metadata, null::bytea, 0, w.nth
+    from unnest($1::uuid[], $2::text[], $3::int4[]) with ordinality as w (tenant_id, stream_id, after, nth)
+    cross join lateral (
+      select * from es.events s where s.tenant_id = w.tenant_id and s.stream_id = w.stream_id and s.version > w.after order by s.version limit ${limit}
+    ) e
+    order by w.nth, e.version`
+  const rows = await query(
+    source,
+    text,
+    [wanted.map(({ stream }) => stream.tenantId), wanted.map(({ stream }) => streamIdOf(stream)), wanted.map(({ after }) => after)],
+    'es.streams',
+  )
+  const heads: RecordedEvent[][] = wanted.map(() => [])
+  pageOf(rows, 0).events.forEach((event, at) => heads[Number(rows[at]?.at(-1)) - 1]?.push(event))
+  return heads
+}
+
 export async function readHead(source: Source): Promise<{ position: number; recordedAt: Date | undefined }> {
   const text = "select position, round(date_part('epoch', recorded_at) * 1000) from es.events order by position desc limit 1"
   const [row] = await query(source, text, [], 'es.head')

@@ -51,7 +51,7 @@ async function apply(at: Date): Promise<void> {
     meetContact: notNeeded,
     findContact: createFindContact({ commands, vault }),
     checkTemplate: notNeeded,
-  } as never)
+  })
   await applyPolicies({ pool, commands, inbox, clock: () => at, log: quiet })
 }
 async function lost(priority: Priority): Promise<{ messageId: string; id: string }> {
