@@ -1,12 +1,7 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createHash, randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { WebSocket } from 'ws'
-import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
 import { createTenantLogs } from '../../src/adapters/event-store/postgres/tenant-log.ts'
-import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
-import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { renderTemplate } from '../../src/api/templates/render.ts'
 import { renderChannel } from '../../src/api/channels/render.ts'
 import { contactRoutes } from '../../src/api/contacts/routes.ts'
@@ -43,13 +38,9 @@ import { createCommands } from '../../src/commands/kernel/execute.ts'
 import { channel } from '../../src/domain/channel/channel.ts'
 import { conversation, conversationId, inboundMessageId } from '../../src/domain/conversation/conversation.ts'
 import type { CommandContext } from '../../src/domain/kernel/context.ts'
-import { createPool } from '../../src/postgres/pool.ts'
 import { tenantQueries } from '../../src/postgres/queries.ts'
-import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
-import { prepareReadModels } from '../../src/projections/engine/generations.ts'
-import { runProjection } from '../../src/projections/engine/live.ts'
 import { projections } from '../../src/projections/index.ts'
-import { freshDatabase } from './database.ts'
+import { openHouse } from './house.ts'
 
 export type Desk = Awaited<ReturnType<typeof startDesk>>
 export type Frame = { id?: string; type: string; position: string; code?: string; data?: Record<string, unknown> }
@@ -61,34 +52,11 @@ const silent = pino({ level: 'silent' })
  * and what the provider answered by the same commands that the intake and the sender use. Credentials are `key-<tenantId>` until they are revoked.
  */
 export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: number; authTimeoutMs?: number; failuresPerMinute?: number } = {}) {
-  const db = await freshDatabase()
-  const pools = {
-    worker: createPool({ url: db.url, role: 'recado_worker', max: 12, name: 'desk worker' }),
-    api: createPool({ url: db.url, role: 'recado_api', max: 8, name: 'desk api' }),
-    owner: createPool({ url: db.url, role: 'owner', max: 2, name: 'desk owner' }),
-  }
-  const masterKey = randomBytes(32)
-  await checkMasterKey({ pool: pools.worker, masterKey })
-  const store = createPostgresEventStore({ pool: pools.worker, listenUrl: db.url })
-  const vault = createVault({ pool: pools.worker, masterKey })
+  const house = await openHouse(projections)
+  const { pools, store, vault, applied } = house
   const commands = createCommands({ store, vault })
   const meetContact = createMeetContact({ commands, vault })
   const inbox = createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }) })
-  const applied = createAppliedPositions({ projections, pool: pools.worker, store })
-  const stop = new AbortController()
-  await prepareReadModels(pools.owner, projections)
-  const running = projections.map((projection) =>
-    runProjection({
-      projection,
-      store,
-      pool: pools.worker,
-      ownerPool: pools.owner,
-      owner: randomUUID(),
-      signal: stop.signal,
-      log: silent,
-      onApplied: applied.report,
-    }),
-  )
 
   const reader = tenantQueries(pools.api)
   const logOf = createTenantLogs({ pool: pools.api, head: store.head })
@@ -122,10 +90,9 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
       renderTemplate: (_tenantId, row) => renderTemplate(row, []),
     }),
     credentialsAt: async () => undefined,
-    signal: stop.signal,
+    signal: house.signal,
     log: silent,
   })
-  running.push(hub.ended)
   const feed = createFeed({ hub, store, authenticate, countFailure: limits.countFailure, log: silent, ...options })
 
   const replay = async () => ({ missing: true }) as const
@@ -157,14 +124,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     limits,
     mount: (express) => mountPages(express, {}),
   })
-  const server = createServer((req, res) => void app(req, res))
-  server.on('upgrade', (req, socket, head: Buffer) => {
-    if (!feed.upgrade(req, socket, head)) socket.destroy()
-  })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const origin = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const origin = await house.serve((req, res) => void app(req, res), feed.upgrade)
 
   const context = (tenantId: string, commandId: string = randomUUID()): CommandContext => ({
     tenantId,
@@ -287,15 +247,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     },
     async stop() {
       await feed.close()
-      stop.abort()
-      await new Promise((resolve) => {
-        server.close(resolve)
-        server.closeAllConnections()
-      })
-      await Promise.all(running)
-      await store.close()
-      await Promise.all(Object.values(pools).map((pool) => pool.end()))
-      await db.drop()
+      await house.close(() => hub.ended)
     },
   }
 }

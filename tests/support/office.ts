@@ -1,11 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { randomBytes } from 'node:crypto'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
-import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
-import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
-import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { alertRoutes } from '../../src/api/alerts/routes.ts'
 import { profileRoutes } from '../../src/api/channels/profile-routes.ts'
 import { channelRoutes } from '../../src/api/channels/routes.ts'
@@ -34,14 +29,10 @@ import { createTenantCreation } from '../../src/commands/tenants/create-tenant.t
 import { createGovernTenant } from '../../src/commands/tenants/govern-tenant.ts'
 import type { NumberFacts } from '../../src/domain/channel/events.ts'
 import type { Position } from '../../src/domain/kernel/position.ts'
-import { createPool } from '../../src/postgres/pool.ts'
 import { tenantQueries } from '../../src/postgres/queries.ts'
-import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
-import { prepareReadModels } from '../../src/projections/engine/generations.ts'
-import { runProjection } from '../../src/projections/engine/live.ts'
 import { operatorQueries } from '../../src/projections/engine/operator.ts'
 import { projections as all } from '../../src/projections/index.ts'
-import { freshDatabase } from './database.ts'
+import { openHouse } from './house.ts'
 
 export type Office = Awaited<ReturnType<typeof startOffice>>
 /** `json` as it came; `said` picks a text out of it by path, `list` its page. */
@@ -58,35 +49,12 @@ const names = ['tenants', 'apiKeys', 'channels', 'alerts', 'usage']
  * Meta is played by `provider`: tests say what it answers to and look at what it was asked.
  */
 export async function startOffice(options: { rateLimits?: RateLimitOptions; checks?: Record<string, Check> } = {}) {
-  const db = await freshDatabase()
-  const pools = {
-    worker: createPool({ url: db.url, role: 'recado_worker', max: 8, name: 'office worker' }),
-    api: createPool({ url: db.url, role: 'recado_api', max: 8, name: 'office api' }),
-    owner: createPool({ url: db.url, role: 'owner', max: 2, name: 'office owner' }),
-  }
-  const masterKey = randomBytes(32)
-  await checkMasterKey({ pool: pools.worker, masterKey })
-  const store = createPostgresEventStore({ pool: pools.worker, listenUrl: db.url })
-  const vault = createVault({ pool: pools.worker, masterKey })
+  const projections = all.filter(({ name }) => names.includes(name))
+  const house = await openHouse(projections)
+  const { db, pools, store, vault, applied } = house
   const logLines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void logLines.push(line) })
   const clock = () => new Date()
-  const projections = all.filter(({ name }) => names.includes(name))
-  const applied = createAppliedPositions({ projections, pool: pools.worker, store })
-  const stop = new AbortController()
-  await prepareReadModels(pools.owner, projections)
-  const running = projections.map((projection) =>
-    runProjection({
-      projection,
-      store,
-      pool: pools.worker,
-      ownerPool: pools.owner,
-      owner: randomUUID(),
-      signal: stop.signal,
-      log: pino({ level: 'silent' }),
-      onApplied: applied.report,
-    }),
-  )
   const provider = playMeta()
   const idempotency = createKeptAnswers({ pool: pools.api, vault, waitMs: 1_000 })
 
@@ -153,11 +121,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
     version: 'test',
     limits: createRateLimits(options.rateLimits),
   })
-  const server = createServer((req, res) => void app(req, res))
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const origin = `http://${await house.serve((req, res) => void app(req, res))}`
 
   async function call(key: string | undefined, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
     const response = await fetch(`${origin}${path}`, {
@@ -197,18 +161,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
       await applied.waitFor(names, headers.get('x-position') as Position, 10_000)
       return { id: said('tenant', 'id'), key: said('api_key', 'key'), slug }
     },
-    async stop() {
-      stop.abort()
-      await new Promise((resolve) => {
-        server.close(resolve)
-        server.closeAllConnections()
-      })
-      await Promise.all(running)
-      await here.directory.close()
-      await store.close()
-      await Promise.all(Object.values(pools).map((pool) => pool.end()))
-      await db.drop()
-    },
+    stop: () => house.close(() => here.directory.close()),
   }
 }
 

@@ -1,0 +1,80 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { pino } from 'pino'
+import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
+import { createVault } from '../../src/adapters/keyring/vault.ts'
+import { createPool } from '../../src/postgres/pool.ts'
+import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
+import { prepareReadModels } from '../../src/projections/engine/generations.ts'
+import { runProjection } from '../../src/projections/engine/live.ts'
+import type { Projection } from '../../src/projections/engine/projection.ts'
+import { freshDatabase } from './database.ts'
+
+/** What the desk and the office both stand on: a database of their own with log, keys and running read models, and a server on a free port. */
+export async function openHouse(projections: readonly Projection[]) {
+  const db = await freshDatabase()
+  const pools = {
+    worker: createPool({ url: db.url, role: 'recado_worker', max: 12, name: 'house worker' }),
+    api: createPool({ url: db.url, role: 'recado_api', max: 8, name: 'house api' }),
+    owner: createPool({ url: db.url, role: 'owner', max: 2, name: 'house owner' }),
+  }
+  const masterKey = randomBytes(32)
+  await checkMasterKey({ pool: pools.worker, masterKey })
+  const store = createPostgresEventStore({ pool: pools.worker, listenUrl: db.url })
+  const vault = createVault({ pool: pools.worker, masterKey })
+  const applied = createAppliedPositions({ projections, pool: pools.worker, store })
+  const stop = new AbortController()
+  await prepareReadModels(pools.owner, projections)
+  const running = projections.map((projection) =>
+    runProjection({
+      projection,
+      store,
+      pool: pools.worker,
+      ownerPool: pools.owner,
+      owner: randomUUID(),
+      signal: stop.signal,
+      log: pino({ level: 'silent' }),
+      onApplied: applied.report,
+    }),
+  )
+  const server = createServer()
+
+  return {
+    db,
+    pools,
+    store,
+    vault,
+    applied,
+    /** Aborted when the house is closed. */
+    signal: stop.signal,
+    /** Where it is reached, without the scheme. */
+    async serve(listener: RequestListener, upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean): Promise<string> {
+      server.on('request', listener)
+      if (upgrade !== undefined) {
+        server.on('upgrade', (req, socket, head: Buffer) => {
+          if (!upgrade(req, socket, head)) socket.destroy()
+        })
+      }
+      await new Promise<void>((resolve) => {
+        server.listen(0, '127.0.0.1', resolve)
+      })
+      return `127.0.0.1:${(server.address() as AddressInfo).port}`
+    },
+    /** `windUp`: what has to end between the last request and the end of the store. */
+    async close(windUp: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
+      stop.abort()
+      await new Promise((resolve) => {
+        server.close(resolve)
+        server.closeAllConnections()
+      })
+      await Promise.all(running)
+      await windUp()
+      await store.close()
+      await Promise.all(Object.values(pools).map((pool) => pool.end()))
+      await db.drop()
+    },
+  }
+}
