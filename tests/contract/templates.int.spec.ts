@@ -104,8 +104,14 @@ const named =
 /** Meta dates its news in whole seconds: the same news twice within one is one delivery, and a pause in the second of an approval comes to nothing. */
 const nextSecond = () => sleep(1_050 - (Date.now() % 1_000))
 const openAlerts = async () => (await ana.call('GET', '/v1/alerts')).json
-const control = async (path: string, body: unknown, method = 'POST'): Promise<unknown> =>
-  (await fetch(`${simulator.url}/_sim/${path}`, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json()
+const control = async (path: string, body: unknown): Promise<unknown> =>
+  (
+    await fetch(`${simulator.url}/_sim/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  ).json()
 const tell = (field: string, value: Json) => control('webhooks', { waba_id: wabaId, field, value })
 
 const reminder = (name: string, more: Json = {}): Json => ({

@@ -147,7 +147,14 @@ describe('template messages', () => {
   })
   const text = (...texts: string[]): unknown[] => texts.map((value) => ({ type: 'text', text: value }))
   const use = (of: Template, components: unknown[], code = 'es'): string => {
-    const waba: Waba = { id: '1', name: 'w', subscriptions: new Map(), templates: new Map([[of.id, of]]), blocked_names: new Map(), template_creations: [] }
+    const waba: Waba = {
+      id: '1',
+      name: 'w',
+      subscriptions: new Map(),
+      templates: new Map([[of.id, of]]),
+      blocked_names: new Map(),
+      template_creations: [],
+    }
     return outcome(() => checkTemplate(world, waba, { name: 'order', language: { code }, components }).late)
   }
   const filled = [{ type: 'body', parameters: text('Ana', '42') }]

@@ -13,12 +13,10 @@ export const templateSchema = z
     channel_ids: z.array(z.string()),
     name: z.string(),
     language: z.string(),
-    status: z
-      .string()
-      .meta({
-        description: `Meta's status, or one of ours: ${templateStatuses.slice(0, 3).join(', ')}. Only APPROVED can be sent`,
-        examples: ['APPROVED'],
-      }),
+    status: z.string().meta({
+      description: `Meta's status, or one of ours: ${templateStatuses.slice(0, 3).join(', ')}. Only APPROVED can be sent`,
+      examples: ['APPROVED'],
+    }),
     category: z.string().nullable(),
     parameter_format: z.enum(['positional', 'named']),
     components: z.array(z.looseObject({})).nullable().meta({ description: "Meta's components; null until they were read from Meta" }),

@@ -36,7 +36,12 @@ export function createCheckTemplate({
   clock,
 }: Pick<FetchDeps, 'commands' | 'clock'> & { readonly fetchTemplate: FetchTemplate }): CheckTemplate {
   /** What came of asking Meta lately: `read`, or that it could not be asked. */
-  const asked = new LRUCache<string, { readonly read: boolean }>({ max: 10_000, ttl: believedMs, perf: { now: () => clock().getTime() } })
+  const asked = new LRUCache<string, { readonly read: boolean }>({
+    max: 10_000,
+    ttl: believedMs,
+    ttlResolution: 0,
+    perf: { now: () => clock().getTime() },
+  })
 
   /** True when what is known here is what Meta said within the last minute. */
   async function readLately(id: string, key: { wabaId: string; name: string; language: string }, context: CommandContext): Promise<boolean> {

@@ -93,7 +93,7 @@ function categoryChanged(state: Template, { category, from, at }: Extract<Templa
 }
 
 /** RFC 3339 in UTC with milliseconds sorts as text. */
-export const later = (a: string, b: string): string => (a > b ? a : b)
+const later = (a: string, b: string): string => (a > b ? a : b)
 
 /** Meta's webhooks count whole seconds: such a moment may be anywhere in its second, and what was said within it is believed. */
 export const endOf = (at: string): string => at.replace(/\.000Z$/, '.999Z').replace(/:(\d\d)Z$/, ':$1.999Z')
