@@ -127,7 +127,10 @@ async function listen(url: string): Promise<{ times: ReadonlyMap<string, number>
   const stop = new AbortController()
   const { body } = await fetch(url, { signal: stop.signal })
   if (body === null) throw new Error('the simulator tells nothing')
-  const lines = createInterface({ input: Readable.fromWeb(body as never) })
+  // Ending it by the signal is an error to the stream and none to us.
+  const input = Readable.fromWeb(body as never).on('error', () => undefined)
+  const lines = createInterface({ input })
+  lines.on('error', () => undefined)
   lines.on('line', (line) => {
     const id = /"callback_data":"([^"]+)"/.exec(line)?.[1]
     if (id !== undefined && !times.has(id)) times.set(id, performance.now())

@@ -26,6 +26,8 @@ export type Holding = {
   readonly mayCall: () => boolean
   /** Calls in a row that ended in trouble of the channel. */
   readonly streak: () => number
+  /** The call leaves: from here on it waits for the provider and not for us. */
+  readonly leaves: () => void
 }
 
 export type Attempted = {
@@ -197,6 +199,7 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
       const end = await refused(row, attempt, holding.holder, content)
       if (end !== 'ours') return { end, channel: {} }
     }
+    holding.leaves()
     const outcome = await call(prepared, holding)
     const tries = attempt - row.attemptsBefore
     const judged = judge(outcome, { tries, queuedAt: row.queuedAt.getTime(), now: now(), streak: holding.streak() + 1, random: random() })

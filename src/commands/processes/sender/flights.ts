@@ -33,6 +33,11 @@ export type Flights = {
   readonly underWay: () => number
 }
 
+/**
+ * Attempts between their turn and their call, in this process. They wait for the database and the processor, where more at once only means that each takes
+ * longer: with all 384 of a busy channel in there at once, a neighbour's reply stood behind them for two seconds on a machine that was short of processor.
+ */
+const preparingAtOnce = 64
 const longestSleepMs = 60_000
 const longestLocalPauseMs = 60_000
 
@@ -41,6 +46,7 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
   const turns = createTurns<Channel>()
   const underWay = new Map<Promise<void>, string>()
   const ofTenant = new Map<string, number>()
+  let preparing = 0
   const passedOver = new Map<string, Set<Channel>>()
   const most = Math.max(1, Math.floor(atOnce * 0.75))
   /** Messages that could not be tried for a reason of ours: database, key, a bug. */
@@ -63,7 +69,7 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
   }
 
   function pump(): void {
-    while (!phase.stopping && underWay.size < atOnce) {
+    while (!phase.stopping && underWay.size < atOnce && preparing < preparingAtOnce) {
       const next = turns.pick((channel) => {
         if (isFull(channel)) return undefined
         const row = mayCall(channel) ? channel.schedule.next(now()) : undefined
@@ -102,8 +108,16 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
   async function fly(channel: Channel, row: OutboxRow): Promise<void> {
     const { schedule, holder } = channel
     channel.busyAt = performance.now()
+    let isPreparing = true
+    preparing++
+    const leaves = (): void => {
+      if (!isPreparing) return
+      isPreparing = false
+      preparing--
+      pump()
+    }
     try {
-      const attempted = await attempt(row, { holder, mayCall: () => mayCall(channel), streak: () => channel.streak })
+      const attempted = await attempt(row, { holder, mayCall: () => mayCall(channel), streak: () => channel.streak, leaves })
       localTrouble.delete(row.messageId)
       schedule.finish(row.messageId, attempted.end, now())
       learn(channel, attempted)
@@ -115,6 +129,7 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
       schedule.finish(row.messageId, { again: { ...row, dueAt: new Date(now() + pause) } }, now())
       if (!hardStop.aborted) log.warn({ err: error, messageId: row.messageId, times }, 'a send could not begin and is tried again')
     }
+    leaves()
     channel.busyAt = performance.now()
   }
 
