@@ -52,7 +52,6 @@ const envelope = {
 const { context: _, ...withoutReply } = envelope
 
 type Objects = typeof objects
-type Reaction = Omit<typeof envelope, 'context'> & { type: z.ZodLiteral<'reaction'>; reaction: Objects['reaction'] }
 export type OutgoingType = keyof Objects
 export const outgoingTypes = Object.keys(objects) as readonly OutgoingType[]
 
@@ -83,7 +82,7 @@ export const outgoingBody = <Address extends z.ZodRawShape>(address: Address) =>
       typed('contacts', address),
       typed('interactive', address),
       typed('template', address),
-      z.strictObject({ ...withoutReply, ...address, type: z.literal('reaction'), reaction } as Reaction & Address),
+      z.strictObject({ ...withoutReply, ...address, type: z.literal('reaction'), reaction }),
     ]),
   )
 
