@@ -17,7 +17,7 @@ export function canonicalPhone(waId: string): string {
 }
 
 const brazilianMobileOfEightDigits = /^55((?:[14689][1-9]|2[12478]|3[1-578]|5[13-5]|7[13-579]))([6-9]\d{7})$/
-/** Area codes 200 and 201 are land lines only; 300, 500, 800 and 900 are services. */
-const mexicanWithMobileMark = /^521(?!20[01]|[3589]00)([2-9]\d{9})$/
+/** Area codes 200 and 201 are land lines only; 300, 500, 800, 888 and 900 are services. */
+const mexicanWithMobileMark = /^521(?!20[01]|[3589]00|888)([2-9]\d{9})$/
 /** Buenos Aires is 11; all other area codes have three or four digits and begin with 2 or 3. Area code and subscriber are ten digits together. */
 const argentineDialledAtHome = /^54(?=\d{12}$)(?:(11)15|([23]\d{2,3}?)15)(\d{6,8})$/
