@@ -151,7 +151,7 @@ type Viewing = MediaViewing & { readonly showMedia: ShowMedia }
 
 function routesOf({ storage, useCases, applied, intake, metrics, config, starting, clock }: HttpDeps, { reader, open, links, showMedia }: Viewing) {
   const { logOf, vault, workerPool } = storage
-  const shared = { ...useCases, queries: reader, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
+  const shared = { ...useCases, queries: reader, logOf, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
   return [
     ...operationsRoutes({
       checks: { ...checksOf(storage, applied, intake), start: () => Promise.resolve(starting()) },
@@ -166,15 +166,15 @@ function routesOf({ storage, useCases, applied, intake, metrics, config, startin
     metricsRoute({ queries: reader, acrossTenants: operatorQueries(workerPool), directory: useCases.directory, clock }),
     ...configRoutes(shared),
     ...alertRoutes({ reader, readAfter: applied.waitFor, resolveAlert: useCases.resolveAlert }),
-    ...conversationRoutes({ reader, open, inbox: useCases.inbox, presence: useCases.presence }),
+    ...conversationRoutes({ reader, logOf, open, inbox: useCases.inbox, presence: useCases.presence }),
     ...presenceRoutes({ reader, presence: useCases.presence }),
     ...timelineRoutes({ logOf, open }),
     ...sendingRoutes({ reader, inbox: useCases.inbox, checkMedia: useCases.checkMedia }),
     ...mediaRoutes({ reader, open, links, upload: useCases.uploadMedia, store: storage.mediaStore, vault }),
-    ...messageRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
+    ...messageRoutes({ reader, logOf, open, showMedia, inbox: useCases.inbox }),
     ...attentionRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
     ...templateRoutes(shared),
-    ...contactRoutes({ reader, open }),
+    ...contactRoutes({ reader, logOf, open }),
     ...phoneRoutes({ validatePhone }),
     ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),

@@ -194,7 +194,7 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
     })
 
     describe('reading', () => {
-      it('reads a stream from a version, up to a version and as it was at a moment', async () => {
+      it('reads a stream from a version, up to a version and as it was at a moment or position', async () => {
         let now = Date.now() + 60_000
         const clocked = make({ clock: () => new Date(now) })
         const stream = someStream()
@@ -212,6 +212,10 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
         expect(await versions({ asOf: new Date((moments[2] ?? 0) + 1) })).toEqual([1, 2, 3])
         expect(await versions({ asOf: new Date(moments[2] ?? 0) })).toEqual([1, 2, 3])
         expect(await versions({ asOf: new Date((moments[2] ?? 0) - 1) })).toEqual([1, 2])
+        const [, , third] = await collect(clocked.readStream(stream))
+        expect(await versions({ asOf: third?.position ?? start })).toEqual([1, 2, 3])
+        expect(await versions({ after: 1, asOf: third?.position ?? start })).toEqual([2, 3])
+        expect(await versions({ asOf: start })).toEqual([])
         expect(await versions({ after: 5 })).toEqual([])
         await clocked.close()
       })

@@ -98,13 +98,13 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const replay = async () => ({ missing: true }) as const
   const app = createApp({
     routes: [
-      ...conversationRoutes({ reader, open, inbox, presence }),
+      ...conversationRoutes({ reader, logOf, open, inbox, presence }),
       ...presenceRoutes({ reader, presence }),
       ...timelineRoutes({ logOf, open }),
-      ...messageRoutes({ reader, open, showMedia, inbox }),
+      ...messageRoutes({ reader, logOf, open, showMedia, inbox }),
       ...attentionRoutes({ reader, open, showMedia, inbox }),
       ...sendingRoutes({ inbox, reader, checkMedia: createCheckMedia({ commands, canConvert: async () => false }) }),
-      ...contactRoutes({ reader, open }),
+      ...contactRoutes({ reader, logOf, open }),
       ...phoneRoutes({ validatePhone }),
       ...deliveryRoutes({ reader, logOf, vault, replay }),
       ...projectionRoutes({

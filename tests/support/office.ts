@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import { createTenantLogs } from '../../src/adapters/event-store/postgres/tenant-log.ts'
 import { alertRoutes } from '../../src/api/alerts/routes.ts'
 import { profileRoutes } from '../../src/api/channels/profile-routes.ts'
 import { channelRoutes } from '../../src/api/channels/routes.ts'
@@ -98,6 +99,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
   const routeDeps = {
     ...here,
     queries,
+    logOf: createTenantLogs({ pool: pools.api, head: store.head }),
     acrossTenants: operatorQueries(pools.worker),
     readAfter: applied.waitFor,
     publicUrl: 'https://recado.example',

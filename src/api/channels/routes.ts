@@ -3,18 +3,23 @@ import type { AddChannel } from '../../commands/channels/add-channel.ts'
 import type { ChangeChannel, DisconnectChannel } from '../../commands/channels/change-channel.ts'
 import type { CheckChannel } from '../../commands/channels/check-channel.ts'
 import type { RemoveChannel } from '../../commands/channels/remove-channel.ts'
-import { getChannel, listChannels } from '../../projections/channels/queries.ts'
+import { getChannel, listChannels, type ChannelView } from '../../projections/channels/queries.ts'
+import type { TenantLogs } from '../../domain/kernel/event-store.ts'
+import { channels } from '../../projections/channels/projection.ts'
 import { created, noContent, ok } from '../http/call.ts'
 import { idParams, line } from '../http/fields.ts'
 import { listBody, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { settled } from '../http/settled.ts'
+import { asOf } from '../past/moment.ts'
+import { shown } from '../past/shown.ts'
 import { renderChannel } from './render.ts'
 import { channelPatch, channelSchema, checkSchema, newChannel } from './schema.ts'
 import { channelAfter, channelReads, type ChannelViewDeps } from './view.ts'
 
 export type ChannelRoutesDeps = ChannelViewDeps & {
+  readonly logOf: TenantLogs
   readonly addChannel: AddChannel
   readonly changeChannel: ChangeChannel
   readonly testChannel: CheckChannel
@@ -29,7 +34,7 @@ const changing = ['precondition_failed', 'channel_removed'] as const
 const asking = ['credentials_refused', 'provider_unreachable'] as const
 
 export function channelRoutes(deps: ChannelRoutesDeps): readonly Route[] {
-  const { queries, directory } = deps
+  const { queries, logOf, directory } = deps
   return [
     route({
       method: 'post',
@@ -70,12 +75,15 @@ export function channelRoutes(deps: ChannelRoutesDeps): readonly Route[] {
       access: 'channels:read',
       summary: 'Read a channel',
       params: idParams,
+      query: z.object({ as_of: asOf }),
       reads: channelReads,
       responses: one,
-      async handle({ tenantId, params }) {
-        const row = await getChannel(queries, tenantId, params.id)
+      async handle({ tenantId, params: { id }, query: { as_of: moment } }) {
+        const { row, position } = await shown<ChannelView>(logOf(tenantId), { projection: channels, tenantId, id, moment }, () =>
+          getChannel(queries, tenantId, id),
+        )
         if (row === undefined) throw problem('not_found')
-        return ok(renderChannel(row, directory.channelOf(tenantId, row.id)), { version: row.version })
+        return ok(renderChannel(row, directory.channelOf(tenantId, row.id)), { version: row.version, position })
       },
     }),
     route({

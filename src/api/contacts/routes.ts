@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { getContact, listContacts } from '../../projections/contacts/queries.ts'
+import type { TenantLogs } from '../../domain/kernel/event-store.ts'
+import { contacts } from '../../projections/contacts/projection.ts'
+import { getContact, listContacts, type ContactView } from '../../projections/contacts/queries.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
 import { pageOf, paging } from '../http/paging.ts'
@@ -7,11 +9,13 @@ import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { listed } from '../messages/listed.ts'
 import type { Opener } from '../messages/opening.ts'
+import { asOf } from '../past/moment.ts'
+import { shown } from '../past/shown.ts'
 import { renderContact, renderContacts } from './render.ts'
 import { contact } from './schema.ts'
 
 /** The people who wrote to the tenant, or were written to. */
-export function contactRoutes({ reader, open }: { reader: TenantQueries; open: Opener }): readonly Route[] {
+export function contactRoutes({ reader, logOf, open }: { reader: TenantQueries; logOf: TenantLogs; open: Opener }): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -31,12 +35,15 @@ export function contactRoutes({ reader, open }: { reader: TenantQueries; open: O
       summary: 'One contact',
       access: 'contacts:read',
       params: z.object({ id: z.string().min(1).max(100) }),
+      query: z.object({ as_of: asOf }),
       responses: { 200: { description: 'The contact', schema: contact } },
       reads: ['contacts'],
-      async handle({ tenantId, params: { id } }) {
-        const row = await getContact(reader, tenantId, id)
+      async handle({ tenantId, params: { id }, query: { as_of: moment } }) {
+        const { row, position } = await shown<ContactView>(logOf(tenantId), { projection: contacts, tenantId, id, moment }, () =>
+          getContact(reader, tenantId, id),
+        )
         if (row === undefined) throw problem('not_found')
-        return ok(await renderContact(tenantId, row, open), { version: row.version })
+        return ok(await renderContact(tenantId, row, open), { version: row.version, position })
       },
     }),
   ]

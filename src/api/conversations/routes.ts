@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { Inbox } from '../../commands/conversations/inbox.ts'
 import type { Presence } from '../../commands/conversations/presence.ts'
+import type { TenantLogs } from '../../domain/kernel/event-store.ts'
+import { conversationAsOf } from '../../projections/conversations/as-of.ts'
 import { getConversation, listConversations } from '../../projections/conversations/queries.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
@@ -8,9 +10,10 @@ import { flag, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { listed } from '../messages/listed.ts'
-import { notSupported, refuseAsOf } from '../messages/not-supported.ts'
+import { notSupported } from '../messages/not-supported.ts'
 import type { Opener } from '../messages/opening.ts'
 import { done } from '../messages/refusals.ts'
+import { asOf } from '../past/moment.ts'
 import { tellRead } from './presence.ts'
 import { renderConversation, renderConversations } from './render.ts'
 import { conversation, conversationStatuses } from './schema.ts'
@@ -26,11 +29,13 @@ const changed = { 200: { description: 'Done, or already so', schema: z.object({ 
 /** The inbox: lists, one conversation, and what people do with it besides writing. */
 export function conversationRoutes({
   reader,
+  logOf,
   open,
   inbox,
   presence,
 }: {
   reader: TenantQueries
+  logOf: TenantLogs
   open: Opener
   inbox: Inbox
   presence: Presence
@@ -70,14 +75,15 @@ export function conversationRoutes({
       summary: 'One conversation',
       access: 'conversations:read',
       params,
-      query: z.object({ as_of: z.string().max(100).optional().meta({ description: 'Not supported yet: refused' }) }),
+      query: z.object({ as_of: asOf }),
       responses: { 200: { description: 'The conversation', schema: conversation } },
       reads: ['conversations', 'contacts', 'messageChanges'],
-      async handle({ tenantId, params: { id }, query }) {
-        refuseAsOf(query.as_of)
-        const row = await getConversation(reader, tenantId, id)
+      async handle({ tenantId, params: { id }, query: { as_of: moment } }) {
+        const log = logOf(tenantId)
+        const position = moment === undefined ? undefined : await log.positionAt(moment)
+        const row = await (position === undefined ? getConversation(reader, tenantId, id) : conversationAsOf(log, { tenantId, id, position }))
         if (row === undefined) throw problem('not_found')
-        return ok(await renderConversation(tenantId, row, open), { version: row.version })
+        return ok(await renderConversation(tenantId, row, open), { version: row.version, position })
       },
     }),
     route({

@@ -6,8 +6,3 @@ import { problem, type Problem } from '../http/problem.ts'
  */
 export const notSupported = (parameter: string, what: string): Problem =>
   problem('invalid_request', { errors: [{ path: `query.${parameter}`, code: 'not_supported', message: `is not supported yet: ${what}` }] })
-
-/** `as_of` of the resources that only show the present. */
-export function refuseAsOf(asOf: string | undefined): void {
-  if (asOf !== undefined) throw notSupported('as_of', 'only the present can be asked for')
-}

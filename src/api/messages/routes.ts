@@ -1,22 +1,23 @@
 import { z } from 'zod'
 import type { Inbox } from '../../commands/conversations/inbox.ts'
+import type { TenantLogs } from '../../domain/kernel/event-store.ts'
 import { BadCursor } from '../../projections/engine/page.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { getConversation } from '../../projections/conversations/queries.ts'
+import { messageAsOf, threadAsOf } from '../../projections/messages/as-of.ts'
 import { getMessage, listMessages, type Thread } from '../../projections/messages/queries.ts'
 import { accepted, ok } from '../http/call.ts'
 import { paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import type { ShowMedia } from '../media/view.ts'
-import { refuseAsOf } from './not-supported.ts'
+import { asOf } from '../past/moment.ts'
 import type { Opener } from './opening.ts'
 import { done } from './refusals.ts'
 import { renderMessages, versionOf } from './render.ts'
 import { message } from './schema.ts'
 
 const params = z.object({ id: z.string().min(1).max(100) })
-const asOf = z.string().max(100).optional().meta({ description: 'Not supported yet: refused' })
 const anchor = z.string().min(1).max(100).optional()
 const thread = z.object({ data: z.array(message), next_cursor: z.string().nullable() }).meta({
   description: '`next_cursor` goes into `cursor`, beside the `after` of this request if there was one; it is the id of the last message of this page',
@@ -25,11 +26,13 @@ const thread = z.object({ data: z.array(message), next_cursor: z.string().nullab
 /** Reading threads and messages, and asking for another attempt. */
 export function messageRoutes({
   reader,
+  logOf,
   open,
   showMedia,
   inbox,
 }: {
   reader: TenantQueries
+  logOf: TenantLogs
   open: Opener
   showMedia: ShowMedia
   inbox: Pick<Inbox, 'retry'>
@@ -52,10 +55,15 @@ export function messageRoutes({
       responses: { 200: { description: 'A page of the thread', schema: thread } },
       reads: ['messages', 'messageChanges', 'conversations', 'media'],
       async handle({ tenantId, params: { id }, query: { as_of: moment, cursor, ...query } }) {
-        refuseAsOf(moment)
-        if ((await getConversation(reader, tenantId, id)) === undefined) throw problem('not_found')
-        const { rows, next } = await anchored(() => listMessages(reader, tenantId, { conversationId: id, ...query, ...wentOn(query, cursor) }))
-        return ok({ data: await renderMessages(tenantId, rows, open, showMedia), next_cursor: next ?? null })
+        const filter = { conversationId: id, ...query, ...wentOn(query, cursor) }
+        const log = logOf(tenantId)
+        const position = moment === undefined ? undefined : await log.positionAt(moment)
+        const thread = await anchored(async () => {
+          if (position !== undefined) return threadAsOf(log, { tenantId, position }, filter)
+          return (await getConversation(reader, tenantId, id)) === undefined ? undefined : listMessages(reader, tenantId, filter)
+        })
+        if (thread === undefined) throw problem('not_found')
+        return ok({ data: await renderMessages(tenantId, thread.rows, open, showMedia), next_cursor: thread.next ?? null }, { position })
       },
     }),
     route({
@@ -65,13 +73,18 @@ export function messageRoutes({
       summary: 'One message',
       access: 'messages:read',
       params,
+      query: z.object({ as_of: asOf }),
       responses: { 200: { description: 'The message', schema: message } },
       reads: ['messages', 'messageChanges', 'media'],
-      async handle({ tenantId, params: { id } }) {
-        const row = await getMessage(reader, tenantId, id)
+      async handle({ tenantId, params: { id }, query: { as_of: moment } }) {
+        const present = await getMessage(reader, tenantId, id)
+        if (present === undefined) throw problem('not_found')
+        const log = logOf(tenantId)
+        const position = moment === undefined ? undefined : await log.positionAt(moment)
+        const row = position === undefined ? present : await messageAsOf(log, { tenantId, position }, present)
         if (row === undefined) throw problem('not_found')
         const [body] = await renderMessages(tenantId, [row], open, showMedia)
-        return ok(body, { version: versionOf(row) })
+        return ok(body, { version: versionOf(row), position })
       },
     }),
     route({
@@ -104,7 +117,7 @@ export function messageRoutes({
 const wentOn = ({ after }: { after?: string | undefined }, cursor: string | undefined): { before?: string; after?: string } =>
   cursor === undefined ? {} : after === undefined ? { before: cursor } : { after: cursor }
 
-async function anchored(list: () => Promise<Thread>): Promise<Thread> {
+async function anchored(list: () => Promise<Thread | undefined>): Promise<Thread | undefined> {
   try {
     return await list()
   } catch (error) {

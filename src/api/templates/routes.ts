@@ -4,12 +4,16 @@ import type { EditTemplate } from '../../commands/templates/edit-template.ts'
 import type { SubmitTemplate } from '../../commands/templates/submit-template.ts'
 import type { SyncTemplates } from '../../commands/templates/sync-templates.ts'
 import { templateDefinition } from '../../domain/template/definition.ts'
-import { getTemplate, listTemplates } from '../../projections/templates/queries.ts'
+import type { TenantLogs } from '../../domain/kernel/event-store.ts'
+import { templates } from '../../projections/templates/projection.ts'
+import { getTemplate, listTemplates, type TemplateView } from '../../projections/templates/queries.ts'
 import { created, noContent, ok } from '../http/call.ts'
 import { idParams } from '../http/fields.ts'
 import { flag, listBody, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
+import { asOf } from '../past/moment.ts'
+import { shown } from '../past/shown.ts'
 import { defaultRoutes, type DefaultRoutesDeps } from './default-routes.ts'
 import { previewRoute } from './preview-route.ts'
 import { renderTemplate } from './render.ts'
@@ -18,6 +22,7 @@ import { codeOf, done } from './settle.ts'
 import { templateAfter, templateReads } from './view.ts'
 
 export type TemplateRoutesDeps = DefaultRoutesDeps & {
+  readonly logOf: TenantLogs
   readonly submitTemplate: SubmitTemplate
   readonly editTemplate: EditTemplate
   readonly deleteTemplate: DeleteTemplate
@@ -32,7 +37,7 @@ export function templateRoutes(deps: TemplateRoutesDeps): readonly Route[] {
   return [...defaultRoutes(deps), ...readingRoutes(deps), ...changingRoutes(deps), previewRoute(deps)]
 }
 
-function readingRoutes({ queries, directory }: TemplateRoutesDeps): readonly Route[] {
+function readingRoutes({ queries, logOf, directory }: TemplateRoutesDeps): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -65,12 +70,15 @@ function readingRoutes({ queries, directory }: TemplateRoutesDeps): readonly Rou
       access: 'templates:read',
       summary: 'Read a template',
       params: idParams,
+      query: z.object({ as_of: asOf }),
       reads: templateReads,
       responses: { 200: { description: 'The template', schema: templateSchema } },
-      async handle({ tenantId, params }) {
-        const row = await getTemplate(queries, tenantId, params.id)
+      async handle({ tenantId, params: { id }, query: { as_of: moment } }) {
+        const { row, position } = await shown<TemplateView>(logOf(tenantId), { projection: templates, tenantId, id, moment }, () =>
+          getTemplate(queries, tenantId, id),
+        )
         if (row === undefined) throw problem('not_found')
-        return ok(renderTemplate(row, directory.channelsOf(tenantId)), { version: row.version })
+        return ok(renderTemplate(row, directory.channelsOf(tenantId)), { version: row.version, position })
       },
     }),
   ]

@@ -45,8 +45,8 @@ export type EventStore = {
    * @throws StoreUnavailable when the store cannot be reached or its queue is full: nothing is known to be stored, repeat with the same ids.
    */
   append: (append: Append) => Promise<AppendResult>
-  /** The stream's events in order, from version `after` + 1; up to a version or as known at a moment. */
-  readStream: (stream: StreamRef, options?: { after?: number; upTo?: number; asOf?: Date; attachments?: boolean }) => AsyncIterable<RecordedEvent>
+  /** The stream's events in order, from version `after` + 1; up to a version or as known at a moment or position. */
+  readStream: (stream: StreamRef, options?: { after?: number; upTo?: number; asOf?: Date | Position; attachments?: boolean }) => AsyncIterable<RecordedEvent>
   readAll: (read: LogRead) => Promise<LogPage>
   /** Every event after a position, in order, none twice and none left out, without end; `caught-up` each time the tip is reached. Survives lost connections. */
   subscribe: (subscription: LogSubscription) => AsyncIterable<Delivery>
@@ -57,7 +57,10 @@ export type EventStore = {
 }
 
 /** What one tenant may read of the log, behind a wall of the database: nothing of another one, whatever is asked for. */
-export type TenantLog = Pick<EventStore, 'readStream' | 'readAll'>
+export type TenantLog = Pick<EventStore, 'readStream' | 'readAll'> & {
+  /** Of the tenant's last event at or before a moment or position; `start` when there is none. Two moments with nothing in between have the same one. */
+  readonly positionAt: (moment: Date | Position) => Promise<Position>
+}
 export type TenantLogs = (tenantId: string) => TenantLog
 
 /** The store cannot take it now: 503 with Retry-After at the edge. */

@@ -72,6 +72,7 @@ export const channels: Projection<ChannelRow, Handled> = {
       { name: 'by_status', on: 'status', acrossTenants: true },
     ],
   },
+  home: 'channel',
   key: (_event, at) => at.stream.id,
   fold(row, event, at) {
     if (event.type === 'ChannelAdded') return added(event, at)

@@ -75,6 +75,7 @@ export const contacts: Projection<ContactRow, Handled> = {
     },
     indexes: [{ name: 'by_creation', on: 'created_at, id' }],
   },
+  home: 'contact',
   key: (_event, at) => at.stream.id,
   fold(row, event, at) {
     const moved = { updatedAt: at.recordedAt, version: at.version }

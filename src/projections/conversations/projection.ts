@@ -107,6 +107,7 @@ export const conversations: Projection<ConversationRow, Handled> = {
     ],
     fillfactor: 85,
   },
+  home: 'conversation',
   key: (_event, at) => at.stream.id,
   fold(row, event, at) {
     const before = row ?? started(event, at)

@@ -1,5 +1,6 @@
 import type { DomainEvent, EventType } from '../../domain/catalogue.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import type { Category } from '../../domain/kernel/stream.ts'
 
 /** PostgreSQL types that the table writers can send as binary arrays. */
 export type ColumnType = 'uuid' | 'text' | 'int4' | 'int8' | 'bool' | 'timestamptz' | 'json' | 'bytea'
@@ -37,6 +38,13 @@ export type Projection<Row extends AnyRow = AnyRow, Event extends DomainEvent = 
   readonly version: number
   readonly handles: readonly Event['type'][]
   readonly table: Table<Row>
+  /**
+   * Of which category the one stream is that bears the row's id and has all of its events: one row is then the fold of one stream (as of a moment, say).
+   * Absent where the id does not name the stream. The events of messages and of changes to them are those of their conversation.
+   */
+  readonly home?: Category
+  /** Of rows that live in a stream of another name: its category, and the column that has its id. */
+  readonly within?: { readonly category: Category; readonly column: keyof Row & string }
   /** The row an event belongs to; undefined when the event does not concern this read model after all. Also the unit in which failing events are parked. */
   key(event: Event, at: RecordedEvent): string | undefined
   /** Types that can only be the first of their row: the writer does not look for an existing one. */

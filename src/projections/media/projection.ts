@@ -63,6 +63,7 @@ export const media: Projection<MediaRow, Handled> = {
     },
     indexes: [],
   },
+  home: 'media',
   key: (_event, at) => at.stream.id,
   fold(row, event, at) {
     const before = row ?? { ...nothing, id: at.stream.id, createdAt: at.recordedAt }

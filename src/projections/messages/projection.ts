@@ -108,6 +108,7 @@ export const messages: Projection<MessageRow, Handled> = {
     // Statuses follow within seconds and touch no index, except for the provider's id once.
     fillfactor: 85,
   },
+  within: { category: 'conversation', column: 'conversationId' },
   key: (event) => event.messageId,
   fold(row, event, at) {
     switch (event.type) {

@@ -75,6 +75,7 @@ export const templates: Projection<TemplateRow, Handled> = {
       { name: 'unsettled', on: 'updated_at', where: "components is null or status = 'SUBMITTING'", acrossTenants: true },
     ],
   },
+  home: 'template',
   key: (_event, at) => at.stream.id,
   fold(row, event, at) {
     if (event.type === 'TemplateDeleted') return 'delete'

@@ -10,7 +10,7 @@ import {
   type LogRead,
   type LogSubscription,
 } from '../../../domain/kernel/event-store.ts'
-import { positionOf } from '../../../domain/kernel/position.ts'
+import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import { matches } from '../filter.ts'
 import { prepare, streamIdOf, type Prepared } from '../prepared.ts'
 
@@ -110,7 +110,7 @@ export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_
     async *readStream(stream, { after = 0, upTo = Number.POSITIVE_INFINITY, asOf, attachments = false } = {}): AsyncGenerator<RecordedEvent> {
       await committing
       for (const event of (streams.get(`${stream.tenantId}/${streamIdOf(stream)}`) ?? []).slice()) {
-        if (event.version > after && event.version <= upTo && (asOf === undefined || event.recordedAt <= asOf)) yield shown(event, attachments)
+        if (event.version > after && event.version <= upTo && isKnown(event, asOf)) yield shown(event, attachments)
       }
     },
     readAll: (read) => Promise.resolve(page(read)),
@@ -133,3 +133,6 @@ function shown(event: RecordedEvent, attachments: boolean): RecordedEvent {
   const { attachment: _, ...rest } = event
   return rest
 }
+
+const isKnown = ({ recordedAt, position }: RecordedEvent, asOf: Date | Position | undefined): boolean =>
+  asOf === undefined || (asOf instanceof Date ? recordedAt <= asOf : position <= asOf)

@@ -1,7 +1,7 @@
 import type { CustomTypesConfig, Pool } from 'pg'
 import type { EventMeta, RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import { StoreUnavailable, type LogFilter } from '../../../domain/kernel/event-store.ts'
-import { positionOf } from '../../../domain/kernel/position.ts'
+import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import type { Category, StreamRef } from '../../../domain/kernel/stream.ts'
 import { streamIdOf } from '../prepared.ts'
 import { failureOf } from './failure.ts'
@@ -105,18 +105,20 @@ async function readFiltered(source: Source, { after, filter, limit, attachments,
 
 const streamPage = 500
 const latestVersion = 2_147_483_647
+const endless = '9223372036854775807'
 
 /** A stream's events, page by page. */
 export async function* readStreamPages(
   source: Source,
   stream: StreamRef,
-  { after = 0, upTo = latestVersion, asOf, attachments = false }: { after?: number; upTo?: number; asOf?: Date; attachments?: boolean },
+  { after = 0, upTo = latestVersion, asOf, attachments = false }: { after?: number; upTo?: number; asOf?: Date | Position; attachments?: boolean },
 ): AsyncGenerator<readonly RecordedEvent[]> {
-  const where = 'e.tenant_id = $1 and e.stream_id = $2 and e.version > $3 and e.version <= $4 and e.recorded_at <= $5'
+  const where = 'e.tenant_id = $1 and e.stream_id = $2 and e.version > $3 and e.version <= $4 and e.recorded_at <= $5 and e.position <= $6'
   const text = statement(attachments, { where, by: 'version', limit: String(streamPage) })
   const name = `es.stream ${attachments ? 'with' : 'without'}`
+  const [moment, position] = asOf instanceof Date ? [asOf.toISOString(), endless] : ['infinity', asOf ?? endless]
   for (let version = after; version < upTo;) {
-    const values = [stream.tenantId, streamIdOf(stream), version, Math.min(upTo, latestVersion), asOf?.toISOString() ?? 'infinity']
+    const values = [stream.tenantId, streamIdOf(stream), version, Math.min(upTo, latestVersion), moment, position]
     const rows = await query(source, text, values, name)
     const { events } = pageOf(rows, 0)
     if (events.length > 0) yield events

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
 import { collect, someEvents, someStream } from '../../../../tests/support/events.ts'
 import type { EventStore, TenantLogs } from '../../../domain/kernel/event-store.ts'
-import { start } from '../../../domain/kernel/position.ts'
+import { positionOf, start } from '../../../domain/kernel/position.ts'
 import { createPool } from '../../../postgres/pool.ts'
 import { createPostgresEventStore } from './event-store.ts'
 import { createTenantLogs } from './tenant-log.ts'
@@ -56,6 +56,29 @@ describe('the log of a tenant', () => {
     const types = ['MessageReceived']
     const { events } = await logOf(acme).readAll({ after: start, limit: 100, attachments: true, filter: { types } })
     expect(new Set(events.map(({ stream }) => stream.tenantId))).toEqual(new Set([acme]))
+  })
+
+  it('finds the last event of the tenant at or before any moment or position', async () => {
+    let now = Date.now() + 3_600_000
+    const clocked = createPostgresEventStore({ pool: worker, listenUrl: db.url, clock: () => new Date(now) })
+    const streams = [someStream(acme), someStream(bolt)]
+    for (let n = 0; n < 40; n++) {
+      await clocked.append({ stream: streams[n % 7 === 0 ? 0 : 1] ?? ours, expected: 'any', events: someEvents(1 + (n % 3)) })
+      now += n % 5 === 0 ? 0 : 10
+    }
+    const { events } = await store.readAll({ after: start, limit: 1_000 })
+    for (const tenantId of [acme, bolt, randomUUID()]) {
+      const own = events.filter(({ stream }) => stream.tenantId === tenantId)
+      for (const { recordedAt, position } of events) {
+        for (const moment of [-1, 0, 1].map((ms) => new Date(recordedAt.getTime() + ms))) {
+          const last = own.findLast((one) => one.recordedAt <= moment)
+          expect(await logOf(tenantId).positionAt(moment)).toBe(last?.position ?? start)
+        }
+        expect(await logOf(tenantId).positionAt(position)).toBe(own.findLast((one) => one.position <= position)?.position ?? start)
+      }
+      expect(await logOf(tenantId).positionAt(positionOf('99999999999999999999'))).toBe(own.at(-1)?.position ?? start)
+    }
+    await clocked.close()
   })
 
   it('is behind a wall that no statement on the same connections gets over', async () => {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore, LogPage, TenantLogs } from '../../../domain/kernel/event-store.ts'
-import { positionOf } from '../../../domain/kernel/position.ts'
+import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import { inTenant } from '../../../postgres/transaction.ts'
 import { readPage, readStreamPages, type Ask } from './read-log.ts'
 
@@ -25,6 +25,21 @@ export function createTenantLogs({ pool, head }: { pool: Pool; head: EventStore[
           from = through
         }
       },
+      async positionAt(moment): Promise<Position> {
+        const [row] = await inTenant<{ position: string | null }>(
+          pool,
+          tenantId,
+          moment instanceof Date
+            ? 'select es.position_at($1, $2) as position'
+            : 'select max(position) as position from es.events where tenant_id = $1 and position <= $2',
+          [tenantId, moment instanceof Date ? moment.toISOString() : boundedBy(moment)],
+        )
+        return positionOf(row?.position ?? 0)
+      },
     }
   }
 }
+
+/** A position from outside may have twenty digits; bigint ends before. */
+const boundedBy = (position: Position): string => String(BigInt(position) > lastBigint ? lastBigint : BigInt(position))
+const lastBigint = 9_223_372_036_854_775_807n

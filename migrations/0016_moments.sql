@@ -1,0 +1,51 @@
+-- Where a moment is in a tenant's log: the position of the last of its events at or before it, 0 when there is none. Times never go back along positions,
+-- so halving the log finds it: two dozen look-ups in the index of the tenant for ten million events, where an index of times would cost every append.
+-- It runs with the caller's rights: behind a tenant's wall another tenant has no events.
+create function es.position_at(tenant uuid, moment timestamptz) returns bigint language plpgsql stable set search_path = '' as $$
+declare
+  best bigint := 0; -- the last event known to be at or before the moment
+  low bigint := 0;  -- no event up to here is after the moment
+  high bigint;      -- an event after the moment
+  middle bigint;
+  found_at bigint;
+  at timestamptz;
+begin
+  select e.position, e.recorded_at into high, at from es.events e where e.tenant_id = tenant order by e.position desc limit 1;
+  if high is null or at <= moment then
+    return coalesce(high, 0);
+  end if;
+  while low + 1 < high loop
+    middle := low + (high - low) / 2;
+    select e.position, e.recorded_at into found_at, at from es.events e
+    where e.tenant_id = tenant and e.position > low and e.position <= middle order by e.position desc limit 1;
+    if found_at is null then
+      low := middle;
+    elsif at <= moment then
+      best := found_at;
+      low := middle;
+    else
+      high := found_at;
+    end if;
+  end loop;
+  return best;
+end
+$$;
+revoke execute on function es.position_at from public;
+grant execute on function es.position_at to recado_api, recado_worker;
+
+-- Lists as of a moment: read models of one tenant built for one position, each in a schema of its own (`rm_asof_<id>`), for a while.
+-- Unlogged like the tables it speaks of: a crash of the database empties all of them, and what is not known to be ready is built anew.
+create unlogged table es.moments (
+  id uuid primary key,
+  tenant_id uuid not null,
+  models text collate "C" not null, -- the read models with their versions: code of another version builds its own
+  position bigint not null,
+  state text not null check (state in ('building', 'ready')),
+  events bigint not null default 0,
+  beat_at timestamptz not null default clock_timestamp(), -- of who builds: a builder that was killed is replaced
+  expires_at timestamptz not null,
+  unique (tenant_id, models, position)
+);
+alter table es.moments enable row level security;
+create policy worker_all on es.moments to recado_worker using (true) with check (true);
+grant select, insert, update, delete on es.moments to recado_worker;
