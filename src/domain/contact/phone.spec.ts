@@ -38,6 +38,7 @@ describe('a number that only looks alike', () => {
     ['a mobile in Buenos Aires', '5491147001234'],
     ['an Argentine number that is too short', '5411154700'],
     ['a Mexican toll-free number', '5218001234567'],
+    ['a Mexican toll-free number of the other kind', '5218883826630'],
     ['a Mexican number without mark', '525512345678'],
     ['a Spanish number', '34600000001'],
     ['a number of the United States that begins with 521', '15215512345678'],
