@@ -13,6 +13,7 @@ import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deli
 import { runUnknownOutcomes } from '../commands/processes/sender/unknown-outcomes.ts'
 import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
 import { runMedia } from '../commands/processes/media/media.ts'
+import { runRawRetention } from '../commands/processes/retention/raw-deliveries.ts'
 import { runTemplateKeeper } from '../commands/processes/templates/keeper.ts'
 import { runWaker } from '../commands/processes/waker.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
@@ -22,6 +23,7 @@ import type { AppliedPositions } from '../projections/engine/applied-positions.t
 import { runProjection } from '../projections/engine/live.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
 import { unsettledTemplates } from '../projections/templates/queries.ts'
+import { tenantsWithSetting } from '../projections/tenants/queries.ts'
 import { projections } from '../projections/index.ts'
 import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
@@ -122,6 +124,15 @@ export function startWorkers({
       signal,
     ),
     runUnknownOutcomes({ pool: workerPool, commands, inbox, clock, log: log.child({ process: 'unknown-outcomes' }), signal }),
+    runRawRetention({
+      pool: workerPool,
+      commands,
+      candidates: async () => tenantsWithSetting(queries, 'retention'),
+      clock,
+      owner,
+      log: log.child({ process: 'raw-retention' }),
+      signal,
+    }),
     runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),
     runTemplateKeeper({
       fetchTemplate: useCases.fetchTemplate,

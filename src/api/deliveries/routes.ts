@@ -6,7 +6,7 @@ import type { TenantLogs } from '../../domain/kernel/event-store.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'
 import { BadCursor } from '../../projections/engine/page.ts'
-import { deliveryStates, getDelivery, listDeliveries, type DeliveryView } from '../../projections/deliveries/queries.ts'
+import { deliveryStates, getDelivery, listDeliveries, purgedAt, type DeliveryView } from '../../projections/deliveries/queries.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
 import { pageOf, paging } from '../http/paging.ts'
@@ -37,6 +37,7 @@ const whole = delivery
   .extend({
     raw: z.string().nullable().meta({ description: 'The body as it was received; null when it is no longer kept or was erased' }),
     raw_missing: z.string().optional().meta({ description: 'Why there is no body' }),
+    purged_at: z.string().optional().meta({ description: "When it was removed, as the organisation's `retention` setting asks" }),
   })
   .meta({ id: 'DeliveryWithBody' })
 
@@ -73,8 +74,10 @@ export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs;
         if (row === undefined) throw problem('not_found')
         const received = await firstEvent(logOf, tenantId, id)
         const opened = received === undefined ? { unreadable: 'it is not in the log' } : await openDelivery(vault, received)
-        const body = 'raw' in opened ? { raw: Buffer.from(opened.raw).toString('utf8') } : { raw: null, raw_missing: opened.unreadable }
-        return ok({ ...render(row), ...body }, { version: row.version })
+        if ('raw' in opened) return ok({ ...render(row), raw: Buffer.from(opened.raw).toString('utf8') }, { version: row.version })
+        const purged = received?.attachment === undefined ? await purgedAt(reader, tenantId, row) : undefined
+        const why = { raw: null, raw_missing: opened.unreadable, ...(purged === undefined ? {} : { purged_at: purged.toISOString() }) }
+        return ok({ ...render(row), ...why }, { version: row.version })
       },
     }),
     route({

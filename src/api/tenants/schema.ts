@@ -1,3 +1,4 @@
+import { retentionSettings } from '../../domain/tenant/retention-settings.ts'
 import { sendingSettings } from '../../domain/tenant/sending-settings.ts'
 import { z } from 'zod'
 import type { Json } from '../../domain/tenant/state.ts'
@@ -33,12 +34,14 @@ const settings = z
   .refine((value) => JSON.stringify(value).length <= mostSettings, `must not be larger than ${mostSettings} characters as JSON`)
   // What Recado itself reads must be readable; everything else is the organisation's own.
   .superRefine((value, context) =>
-    sendingSettings.safeParse(value).error?.issues.forEach(({ path, message }) => context.addIssue({ code: 'custom', path, message })),
+    [sendingSettings, retentionSettings].forEach((known) =>
+      known.safeParse(value).error?.issues.forEach(({ path, message }) => context.addIssue({ code: 'custom', path, message })),
+    ),
   )
   .transform((value) => value as Readonly<Record<string, Json>>)
   .meta({
     description:
-      'Merged into the present settings; null takes one away. Known ones: `send_read_receipts` (true), `unknown_outcome` (`ask`, `resend_after` or `give_up`, for all or by priority `{agent, automation, campaign}`; default: ask, campaigns give up) and `unknown_outcome_wait_minutes` (15).',
+      'Merged into the present settings; null takes one away. Known ones: `send_read_receipts` (true), `unknown_outcome` (`ask`, `resend_after` or `give_up`, for all or by priority `{agent, automation, campaign}`; default: ask, campaigns give up), `unknown_outcome_wait_minutes` (15) and `retention` (`{raw_deliveries_days}`: how long the raw bodies of inbound deliveries are kept, 1 to 3650 days; for ever when absent).',
   })
 
 export const newTenant = z.strictObject({

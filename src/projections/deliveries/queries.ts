@@ -27,6 +27,7 @@ const intake = 'intake'
 const db = queryBuilder<{
   'rm_deliveries.deliveries': ReadTable<DeliveryColumns>
   'es.checkpoints': { name: string; position: string }
+  'es.attachment_purges': { tenant_id: string; before: Date; purged_at: Date }
 }>()
 
 /** How far the intake has come: looked up once per statement, not per row. */
@@ -83,4 +84,21 @@ function positionOf(cursor: string): string {
 export async function getDelivery(queries: TenantQueries, tenantId: string, id: string): Promise<DeliveryView | undefined> {
   const [row] = await queries.run(tenantId, ofTenant(tenantId).where('d.id', '=', id).compile())
   return row
+}
+
+/** When retention removed the raw body of a delivery that has none any more; undefined when it was not retention. */
+export async function purgedAt(
+  queries: TenantQueries,
+  tenantId: string,
+  { receivedAt }: Pick<DeliveryView, 'receivedAt'>,
+): Promise<Date | undefined> {
+  const query = db
+    .selectFrom('es.attachment_purges as p')
+    .where('p.tenant_id', '=', tenantId)
+    .where('p.before', '>', receivedAt)
+    .orderBy('p.before')
+    .limit(1)
+    .select('p.purged_at')
+  const [row] = await queries.run(tenantId, query.compile())
+  return row?.purged_at
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
@@ -41,4 +42,13 @@ export async function countTenants(queries: OperatorQueries, status: string): Pr
     .select((eb) => eb.cast<number>(eb.fn.countAll(), 'integer').as('tenants'))
   const [row] = await queries.runAcross(query.compile())
   return row?.tenants ?? 0
+}
+
+/** Organisations with a setting; for processes of ours that then look at what it says. */
+export async function tenantsWithSetting(queries: OperatorQueries, name: string): Promise<readonly string[]> {
+  const query = db
+    .selectFrom('rm_tenants.tenants as t')
+    .where(sql<boolean>`t.settings -> ${name} is not null`)
+    .select('t.id')
+  return (await queries.runAcross(query.compile())).map(({ id }) => id)
 }
