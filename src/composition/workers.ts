@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
+import { createStopMarketing } from '../commands/contacts/stop-marketing.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
 import type { MediaApi } from '../commands/ports/media-api.ts'
 import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
@@ -104,7 +105,17 @@ export function startWorkers({
       runProjection({ projection, store, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report }),
     ),
     runIntake(
-      { store, pool: workerPool, memory, handle, unpark, history, owner, log: log.child({ process: 'intake' }) },
+      {
+        store,
+        pool: workerPool,
+        memory,
+        handle,
+        unpark,
+        history,
+        stopMarketing: createStopMarketing({ commands }),
+        owner,
+        log: log.child({ process: 'intake' }),
+      },
       { signal, onApplied: intake.report },
     ),
     runMedia(

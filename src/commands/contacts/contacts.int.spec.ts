@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { createPostgresEventStore } from '../../adapters/event-store/postgres/event-store.ts'
@@ -6,17 +7,20 @@ import { checkMasterKey } from '../../adapters/keyring/master-key.ts'
 import { createVault } from '../../adapters/keyring/vault.ts'
 import { contact } from '../../domain/contact/contact.ts'
 import { currentOf } from '../../domain/contact/identities.ts'
+import { conversation, conversationId, type ConversationCommand } from '../../domain/conversation/conversation.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { start } from '../../domain/kernel/position.ts'
 import { createPool } from '../../postgres/pool.ts'
 import { createCommands } from '../kernel/execute.ts'
 import { createApplyItems, type Received } from '../processes/intake/apply-items.ts'
+import { runIntake } from '../processes/intake/intake.ts'
 import { createIntakeMemory } from '../processes/intake/memory.ts'
 import type { Item } from '../processes/intake/meta/items.ts'
 import { translate } from '../processes/intake/meta/translate.ts'
 import { createAddressOf } from './address-of.ts'
 import { createHearOfContact } from './hear-of-contact.ts'
 import { createMeetContact, type Person } from './meet-contact.ts'
+import { createStopMarketing } from './stop-marketing.ts'
 
 let db: TestDatabase
 let world: Awaited<ReturnType<typeof startWorld>>
@@ -32,18 +36,29 @@ async function startWorld(url: string) {
     const commands = createCommands({ store, vault, cacheSize: 500 })
     const meetContact = createMeetContact({ commands, vault, cacheSize: 500 })
     const hearOfContact = createHearOfContact({ commands, vault, meetContact })
+    const memory = createIntakeMemory(pool)
     const intakeOf = (tenantId: string, channelId: string) =>
       createApplyItems({
         commands,
         meetContact,
-        memory: createIntakeMemory(pool),
+        memory,
         routes: { channelOfNumber: () => ({ tenantId, channelId }) } as never,
         handlers: {
           contact: async ({ item }, context) => void (await hearOfContact(item.person, item.news, context)),
           news: () => Promise.resolve(),
         },
       })
-    return { vault, commands, meetContact, hearOfContact, intakeOf, addressOf: createAddressOf({ store, vault }) }
+    return {
+      pool,
+      vault,
+      commands,
+      memory,
+      meetContact,
+      hearOfContact,
+      intakeOf,
+      stopMarketing: createStopMarketing({ commands }),
+      addressOf: createAddressOf({ store, vault }),
+    }
   }
   return {
     store,
@@ -161,6 +176,105 @@ describe('a page of webhooks', () => {
     expect((await commands.load(contact, tenantId, contactId)).state.consents['marketing']).toMatchObject({ granted: false })
     expect(await addressOf(tenantId, contactId)).toEqual({ bsuid: 'ES.2' })
   })
+})
+
+describe('who stopped marketing, as Meta says when a message is refused (131050)', () => {
+  const error = { code: 'provider_131050', title: 'The person stopped marketing messages', retryable: false }
+  const sentAt = '2026-10-09T08:01:00.000Z'
+
+  /** A customer who wrote, and a message of ours to them that is on its way. */
+  async function queued() {
+    const tenantId = randomUUID()
+    const here = world.process()
+    await here.intakeOf(tenantId, 'channel')(delivered(tenantId, { messages: [text('wamid.1', { from: '34600000001' })] }))
+    const [contactId = ''] = await world.contactsOf(tenantId)
+    const id = conversationId(tenantId, 'channel', contactId)
+    const parties = { channelId: 'channel', contactId, messageId: 'm-1' }
+    const send = {
+      messageType: 'template',
+      content: '{}',
+      sentBy: { kind: 'campaign' as const },
+      priority: 'campaign' as const,
+      at: new Date(sentAt),
+    }
+    const say = async (command: ConversationCommand) => here.commands.execute(conversation, id, command, contextOf(tenantId, sentAt))
+    await say({ type: 'queue', ...parties, ...send })
+    await say({ type: 'recordAttempt', messageId: 'm-1', attempt: 1 })
+    const consent = async () => (await world.process().commands.load(contact, tenantId, contactId)).state.consents['marketing']
+    return { ...here, tenantId, say, consent }
+  }
+
+  it('is kept as a consent when a status says so, once however often it comes', async () => {
+    const { tenantId, say, consent, intakeOf, pool } = await queued()
+    await say({ type: 'recordAccepted', messageId: 'm-1', attempt: 1, providerId: 'wamid.out' })
+    const { events } = await world.store.readAll({ after: start, filter: { tenantId, types: ['MessageQueued'] }, limit: 1 })
+    await pool.query("insert into work.outgoing (tenant_id, message_id, conversation_id, provider_id) values ($1, 'm-1', $2, 'wamid.out')", [
+      tenantId,
+      events[0]?.stream.id,
+    ])
+    const failed = { id: 'wamid.out', status: 'failed', timestamp: '1760000100', errors: [{ code: 131050, title: 'Stopped' }] }
+    await intakeOf(tenantId, 'channel')(delivered(tenantId, { statuses: [failed] }))
+    expect(await consent()).toEqual({ granted: false, at: '2025-10-09T08:55:00.000Z' })
+    const { position } = await world.store.head()
+    await world.process().intakeOf(tenantId, 'channel')(delivered(tenantId, { statuses: [failed] }))
+    expect((await world.store.head()).position).toBe(position)
+  })
+  it('is kept as a consent when the call itself was refused so', async () => {
+    const { say, consent, stopMarketing, memory, pool } = await queued()
+    await say({ type: 'recordFailed', messageId: 'm-1', attempt: 1, error, at: sentAt })
+    const stop = new AbortController()
+    const nothing = { wake: () => undefined, run: () => Promise.resolve() }
+    const running = runIntake(
+      {
+        store: world.store,
+        pool,
+        memory,
+        stopMarketing,
+        handle: () => Promise.resolve({ early: [], parked: [], failures: [], items: 0 }),
+        unpark: nothing,
+        history: { ...nothing, postpone: () => Promise.resolve() },
+        owner: randomUUID(),
+        log: pino({ level: 'silent' }),
+      },
+      { signal: stop.signal },
+    )
+    await expect.poll(consent, { timeout: 10_000 }).toEqual({ granted: false, at: sentAt })
+    stop.abort()
+    await running
+  })
+})
+
+describe('the address book of a phone', () => {
+  it('of thousands is heard in one go, and a number that changed hands in it ends with the right person', async () => {
+    const tenantId = randomUUID()
+    const { intakeOf, addressOf } = world.process()
+    const book = Array.from({ length: 2_000 }, (_, n) => ({
+      type: 'contact',
+      action: 'add',
+      contact: { full_name: `Person ${n}`, phone_number: `+34 6100${10_000 + n}` },
+      metadata: { timestamp: '1760000001' },
+    }))
+    const began = performance.now()
+    const leftover = await intakeOf(tenantId, 'channel')(delivered(tenantId, { state_sync: book }, 'smb_app_state_sync'))
+    // Under 3 s; one after the other it was far over the limit, which leaves room for a machine that is busy.
+    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(leftover.failures).toEqual([])
+    expect(await world.contactsOf(tenantId)).toHaveLength(2_000)
+
+    const moves = [1, 2, 3].map((n) => ({
+      id: `wamid.${n}`,
+      timestamp: `176000010${n}`,
+      type: 'system',
+      from: `3470000000${n}`,
+      system: { type: 'user_changed_number', body: 'changed', wa_id: `3470000000${n + 1}` },
+    }))
+    const first = text('wamid.0', { from: '34700000001' })
+    await intakeOf(tenantId, 'channel')(delivered(tenantId, { messages: [first] }))
+    await intakeOf(tenantId, 'channel')(delivered(tenantId, { messages: moves }))
+    const [mover = '', ...others] = (await world.contactsOf(tenantId)).slice(2_000)
+    expect(others).toEqual([])
+    expect(await addressOf(tenantId, mover)).toEqual({ waId: '34700000004' })
+  }, 60_000)
 })
 
 describe('the address of a contact', () => {

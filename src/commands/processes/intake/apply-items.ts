@@ -2,6 +2,7 @@ import { conversation, conversationId, inboundMessageId, type ConversationComman
 import type { CommandContext } from '../../../domain/kernel/context.ts'
 import { derivedId } from '../../../domain/kernel/ids.ts'
 import type { MeetContact, Person } from '../../contacts/meet-contact.ts'
+import { createStopMarketing, saysStop } from '../../contacts/stop-marketing.ts'
 import type { Routes } from '../../deliveries/route-delivery.ts'
 import { atMost } from '../../kernel/at-most.ts'
 import type { Commands } from '../../kernel/execute.ts'
@@ -54,6 +55,8 @@ export function createApplyItems({
   memory: IntakeMemory
   handlers: IntakeHandlers
 }): (items: readonly Received[]) => Promise<Leftover> {
+  const stopMarketing = createStopMarketing({ commands })
+
   return async (items) => {
     const leftover: Leftover = { early: [], unknownNumbers: [], failures: [] }
     await memory.prepare(
@@ -61,8 +64,7 @@ export function createApplyItems({
         item.kind === 'status' ? [{ tenantId, callbackId: item.callbackId, providerId: item.report.providerId }] : [],
       ),
     )
-    // Who somebody is now decides where their messages belong; so that comes first, and in its own order.
-    for (const received of items) await aside(received, 'contact', leftover)
+    await hearOfPeople(items, leftover)
     const addressed = await addressesOf(items, leftover)
     const conversations = Map.groupBy(
       items.flatMap((received) => addressed.get(received) ?? []),
@@ -75,7 +77,24 @@ export function createApplyItems({
     return leftover
   }
 
-  /** Few and far between, so one after the other. */
+  /**
+   * Who somebody is now decides where their messages belong; so that comes first, and for each person in its own order. People do not wait for each other:
+   * an address book has thousands, and each of them is a few appends that commit together with the others'.
+   */
+  async function hearOfPeople(items: readonly Received[], leftover: Leftover): Promise<void> {
+    const people = peopleOfPage(
+      items.flatMap((received) => (received.item.kind === 'contact' ? [{ received, item: received.item }] : [])),
+      ({ received: { tenantId }, item: { person, news } }) => ({
+        tenantId,
+        persons: news.kind === 'identity_replaced' ? [person, news.now] : [person],
+      }),
+    )
+    await atMost(peopleAtOnce, people, async (person) => {
+      for (const { received } of person) await aside(received, 'contact', leftover)
+    })
+  }
+
+  /** News are few and far between, so one after the other. */
   async function aside(received: Received, kind: 'contact' | 'news', leftover: Leftover): Promise<void> {
     const { item } = received
     if (item.kind !== kind || (item.kind !== 'contact' && item.kind !== 'news')) return
@@ -122,7 +141,7 @@ export function createApplyItems({
           item satisfies never
       }
     }
-    const people = peopleOfPage(written, ({ received, item }) => ({ tenantId: received.tenantId, person: item.person }))
+    const people = peopleOfPage(written, ({ received, item }) => ({ tenantId: received.tenantId, persons: [item.person] }))
     await atMost(atOnce, people, async (person) => meetAll(person, addressed, leftover))
     return addressed
   }
@@ -164,7 +183,10 @@ export function createApplyItems({
       const { outcomes } = await commands.executeAll(conversation, first.conversationId, all, { unseen: first.isNew === true })
       for (const [index, outcome] of outcomes.entries()) {
         const one = all[index]
-        if (one !== undefined && 'refused' in outcome) keepRefused(one, outcome.refused, leftover)
+        if (one === undefined) continue
+        if ('refused' in outcome) keepRefused(one, outcome.refused, leftover)
+        else if (one.command.type === 'recordStatus' && saysStop(one.command.error))
+          await stopMarketing(one.conversationId, one.command.at, one.context)
       }
     } catch (error) {
       if (!isPoison(error)) throw error
@@ -233,6 +255,8 @@ function commandOf(
 
 /** People and conversations dealt with at once: the store's queue is shared with the webhooks, which must still find room in it. */
 const atOnce = 1_000
+/** People whose news are heard at once. */
+const peopleAtOnce = 200
 /** One append of a conversation: more would make a batch that nobody else fits into. */
 const portion = { commands: 200, characters: 1_000_000 }
 

@@ -7,7 +7,7 @@ import { openDelivery } from '../../deliveries/open-delivery.ts'
 import type { HandOver } from '../../deliveries/hand-over.ts'
 import { deliveryKey, recordFailures, type Parked } from '../../deliveries/record-trouble.ts'
 import type { Failure, Leftover, Received } from './apply-items.ts'
-import { isHistory } from './history-deliveries.ts'
+import { mayWait } from './history-deliveries.ts'
 import type { EarlyStatus } from './memory.ts'
 import { translate } from './meta/translate.ts'
 
@@ -28,7 +28,7 @@ type Directory = { readonly waitFor: (position: RecordedEvent['position']) => Pr
 
 /**
  * Opens, translates and applies deliveries, together with statuses that had been waiting for their message. Failures are recorded on the delivery's stream.
- * With `postponeHistory`, deliveries of nothing but history are named and left alone.
+ * With `postponeHistory`, deliveries for which nobody waits (see `mayWait`) are named and left alone.
  * What lies with the platform is looked at once more: its number may have been connected while it was on its way into the log.
  */
 export function createHandleDeliveries({ store, vault, directory, handOver, applyItems }: Deps): HandleDeliveries {
@@ -50,7 +50,7 @@ export function createHandleDeliveries({ store, vault, directory, handOver, appl
         if (addresses !== 'all') parked.push({ tenantId, deliveryId, delivery, addresses })
       } else {
         const translated = translate(opened.value, delivery.recordedAt)
-        if (postponeHistory && isHistory(translated)) postponed.push(delivery)
+        if (postponeHistory && mayWait(translated)) postponed.push(delivery)
         else for (const item of translated) items.push({ tenantId, deliveryId, causationId: delivery.id, item })
       }
     }

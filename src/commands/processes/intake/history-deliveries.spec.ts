@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isHistory } from './history-deliveries.ts'
+import { mayWait } from './history-deliveries.ts'
 import { translate } from './meta/translate.ts'
 
 const metadata = { display_phone_number: '15550001111', phone_number_id: '100' }
@@ -14,7 +14,7 @@ const refused = { field: 'history', value: { history: [{ errors: [{ code: 259310
 
 describe('what may wait until there is time', () => {
   it('is a delivery of nothing but history', () => {
-    expect(isHistory(delivery(history, history))).toBe(true)
+    expect(mayWait(delivery(history, history))).toBe(true)
   })
   it.each([
     ['one with a message of today in it', [history, live]],
@@ -22,9 +22,20 @@ describe('what may wait until there is time', () => {
     ['the news that history is not shared', [refused]],
     ['one with nothing in it', []],
   ])('is not %s', (_what, changes) => {
-    expect(isHistory(delivery(...changes))).toBe(false)
+    expect(mayWait(delivery(...changes))).toBe(false)
   })
-  it('is not one with an item that cannot be read: somebody has to hear of it', () => {
-    expect(isHistory(delivery(history, { field: 'history', value: { messages: [7] } }))).toBe(false)
+  it('is also history with an item that cannot be read: it is noted when its turn comes, and the others do not come back into a page for it', () => {
+    expect(mayWait(delivery(history, { field: 'history', value: { messages: [7] } }))).toBe(true)
+  })
+  it('is a whole address book, and not a change in one', () => {
+    const entries = (count: number) => ({
+      field: 'smb_app_state_sync',
+      value: {
+        state_sync: Array.from({ length: count }, (_, n) => ({ type: 'contact', action: 'add', contact: { phone_number: `1555000${1000 + n}` } })),
+      },
+    })
+    expect(mayWait(delivery(entries(1_000)))).toBe(true)
+    expect(mayWait(delivery(entries(1)))).toBe(false)
+    expect(mayWait(delivery(entries(1_000), live))).toBe(false)
   })
 })

@@ -1,11 +1,15 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
+import type { CommandContext } from '../../../domain/kernel/context.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
+import { derivedId } from '../../../domain/kernel/ids.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import type { Position } from '../../../domain/kernel/position.ts'
 import { checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../../postgres/lease.ts'
 import { inTransaction } from '../../../postgres/transaction.ts'
+import { saysStop, type StopMarketing } from '../../contacts/stop-marketing.ts'
 import { recordParked } from '../../deliveries/record-trouble.ts'
+import { atMost } from '../../kernel/at-most.ts'
 import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { HistoryDeliveries } from './history-deliveries.ts'
 import type { IntakeMemory, OutgoingMessage, Remembered } from './memory.ts'
@@ -14,7 +18,7 @@ import type { UnparkDeliveries } from './unpark-deliveries.ts'
 export const intakeSubscription = 'intake'
 
 /** What of the log the intake works with. */
-export const intakeTypes = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'MessageRecorded', 'ChannelAdded'] as const
+export const intakeTypes = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 'SendFailed', 'MessageRecorded', 'ChannelAdded'] as const
 const leaseMs = 10_000
 /** Deliveries of one page; more would only lengthen the wait of the first one in it. */
 const pageSize = 1_000
@@ -26,6 +30,7 @@ export type Intake = {
   handle: HandleDeliveries
   unpark: UnparkDeliveries
   history: HistoryDeliveries
+  stopMarketing: StopMarketing
   owner: string
   log: Logger
 }
@@ -78,7 +83,7 @@ export async function runIntake(
 }
 
 async function follow(
-  { store, pool, memory, handle, unpark, history }: Intake,
+  { store, pool, memory, handle, unpark, history, stopMarketing }: Intake,
   lease: Lease,
   signal: AbortSignal,
   onApplied: (position: Position) => void,
@@ -90,7 +95,7 @@ async function follow(
       onApplied(delivery.through)
       continue
     }
-    const { remembered, postponed } = await applyPage(delivery.events, { memory, handle, store })
+    const { remembered, postponed } = await applyPage(delivery.events, { memory, handle, store, stopMarketing })
     // A page without anything of ours needs no commit of its own; it is saved with the next one, or after a second.
     if (isEmpty(remembered) && delivery.events.length === 0 && performance.now() - savedAt < 1_000) {
       onApplied(delivery.through)
@@ -115,7 +120,7 @@ async function follow(
 
 async function applyPage(
   events: readonly RecordedEvent[],
-  { memory, handle, store }: { memory: IntakeMemory; handle: HandleDeliveries; store: EventStore },
+  { memory, handle, store, stopMarketing }: Pick<Intake, 'memory' | 'handle' | 'store' | 'stopMarketing'>,
 ): Promise<{ remembered: Remembered; postponed: readonly RecordedEvent[] }> {
   const outgoing = events.flatMap(outgoingOf)
   for (const message of outgoing) memory.note(message)
@@ -125,6 +130,7 @@ async function applyPage(
   const waiting = await memory.earlyStatusesOf(answered)
   const { early, parked, postponed = [] } = await handle(deliveries, waiting, { postponeHistory: true })
   await recordParked(store, parked)
+  await atMost(stopsAtOnce, events.filter(isStop), async (failed) => stopMarketing(failed.stream.id, failed.meta.occurredAt, causedBy(failed)))
 
   const rows = parked.flatMap(({ tenantId, deliveryId, addresses }) => addresses.map((address) => ({ tenantId, deliveryId, address })))
   const remembered = {
@@ -137,6 +143,20 @@ async function applyPage(
   }
   return { remembered, postponed }
 }
+
+const stopsAtOnce = 100
+
+/** Meta refused the call itself because the person wants no marketing; where it says so in a status, that is told with the status. */
+const isStop = ({ type, data }: RecordedEvent): boolean => type === 'SendFailed' && saysStop(data['error'] as { code: string } | undefined)
+
+const causedBy = ({ id, stream, meta }: RecordedEvent): CommandContext => ({
+  tenantId: stream.tenantId,
+  actor: { kind: 'provider', id: 'meta' },
+  commandId: derivedId('send failed', id),
+  correlationId: meta.correlationId,
+  causationId: id,
+  at: new Date(meta.occurredAt),
+})
 
 /** Also what left without us, on the phone or before the connection: its statuses come here too. */
 function outgoingOf({ type, stream, data }: RecordedEvent): readonly OutgoingMessage[] {

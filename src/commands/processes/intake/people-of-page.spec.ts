@@ -4,7 +4,7 @@ import type { Person } from '../../contacts/meet-contact.ts'
 import { peopleOfPage } from './people-of-page.ts'
 
 type Entry = { tenantId: string; person: Person }
-const of = (entry: Entry) => entry
+const of = ({ tenantId, person }: Entry) => ({ tenantId, persons: [person] })
 const entry = (person: Person, tenantId = 't'): Entry => ({ tenantId, person })
 
 describe('the people of a page', () => {
@@ -33,6 +33,8 @@ describe('the people of a page', () => {
         const idsIn = groups.map((group) => new Set(group.flatMap(({ person }) => Object.values(person).filter((value) => value !== undefined))))
         // Two groups share nothing, and no group falls apart.
         for (const [index, ids] of idsIn.entries()) for (const other of idsIn.slice(index + 1)) expect(ids.isDisjointFrom(other)).toBe(true)
+        for (const group of groups)
+          expect(group.map((one) => entries.indexOf(one))).toEqual(group.map((one) => entries.indexOf(one)).toSorted((a, b) => a - b))
         for (const group of groups) expect(connected(group.map(({ person }) => person))).toBe(true)
       }),
     )
