@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { accountEvent } from './account/events.ts'
 import { alertEvent } from './alert/events.ts'
+import { auditEvent } from './audit/events.ts'
 import { channelEvent } from './channel/events.ts'
 import { claimEvent } from './claim/events.ts'
 import { contactEvent } from './contact/events.ts'
@@ -8,6 +9,8 @@ import { conversationEvent } from './conversation/events.ts'
 import { deliveryEvent } from './delivery/events.ts'
 import type { Category } from './kernel/stream.ts'
 import { mediaEvent } from './media/events.ts'
+import { parkingEvent } from './parking/events.ts'
+import { replayEvent } from './replay/events.ts'
 import { templateEvent } from './template/events.ts'
 import { tenantEvent } from './tenant/events.ts'
 import { userEvent } from './user/events.ts'
@@ -25,6 +28,9 @@ export const eventsOf = {
   account: accountEvent,
   alert: alertEvent,
   media: mediaEvent,
+  audit: auditEvent,
+  projection: parkingEvent,
+  replay: replayEvent,
 } as const satisfies Record<Category, z.ZodDiscriminatedUnion>
 
 export type EventOf<C extends Category> = z.infer<(typeof eventsOf)[C]>

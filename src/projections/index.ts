@@ -1,5 +1,6 @@
 import { alerts } from './alerts/projection.ts'
 import { apiKeys } from './apiKeys/projection.ts'
+import { audit } from './audit/projection.ts'
 import { channels } from './channels/projection.ts'
 import { contacts } from './contacts/projection.ts'
 import { conversations } from './conversations/projection.ts'
@@ -26,4 +27,5 @@ export const projections: readonly Projection[] = [
   templates,
   alerts,
   usage,
+  audit,
 ]

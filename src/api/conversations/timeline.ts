@@ -7,6 +7,7 @@ import type { TenantLog, TenantLogs } from '../../domain/kernel/event-store.ts'
 import { isSecret } from '../../domain/kernel/secret.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import { event, renderEvent } from '../events/render.ts'
+import { revealed } from '../events/reveal.ts'
 import { ok } from '../http/call.ts'
 import { badCursor, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
@@ -51,14 +52,14 @@ export function timelineRoutes({ logOf, open }: { logOf: TenantLogs; open: Opene
 }
 
 async function renderEntry(recorded: RecordedEvent, reveal: { open: Opener; contactId: string } | undefined): Promise<z.infer<typeof entry>> {
-  const rendered = { ...renderEvent(recorded), summary: summary(fromStored<ConversationEvent>(recorded)) }
+  const rendered = { ...renderEvent(recorded), summary: summary(fromStored<ConversationEvent>(recorded), recorded.meta.actor) }
   if (reveal === undefined) return rendered
   const { tenantId } = recorded.stream
   const opened = await Promise.all(
     Object.entries(recorded.data).map(async ([field, value]) => {
       if (!isSecret(value) || !('sealed' in value)) return []
       const text = await reveal.open({ tenantId, subject: reveal.contactId, eventId: recorded.id, field }, value.sealed)
-      return [[field, text === null ? { erased: true } : (JSON.parse(text) as unknown)]]
+      return [[field, revealed(recorded.type, field, text)]]
     }),
   )
   return { ...rendered, data: { ...rendered.data, ...(Object.fromEntries(opened.flat()) as typeof rendered.data) } }

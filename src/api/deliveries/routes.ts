@@ -69,6 +69,7 @@ export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs;
       params,
       responses: { 200: { description: 'The delivery', schema: whole } },
       reads: ['deliveries'],
+      audited: ({ params: { id } }) => ({ what: 'delivery_read', entity: { type: 'delivery', id } }),
       async handle({ tenantId, params: { id } }) {
         const row = await getDelivery(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')

@@ -4,10 +4,14 @@ import type { TenantLog, TenantLogs } from '../../domain/kernel/event-store.ts'
 import { parsePosition, start, type Position } from '../../domain/kernel/position.ts'
 import { categories, streamRef, type StreamRef } from '../../domain/kernel/stream.ts'
 import { ok } from '../http/call.ts'
+import { askedFor } from '../http/asked-for.ts'
 import { flag, pageOf, paging } from '../http/paging.ts'
+import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
-import { notSupported } from '../messages/not-supported.ts'
+import { covers } from '../http/scopes.ts'
+import type { Opener } from '../messages/opening.ts'
 import { event, renderEvent } from './render.ts'
+import { createRevealer } from './reveal.ts'
 
 /** Most events that one request looks at: a rare correlation id in a long log is searched over several pages, each of them quick. */
 const lookedAt = 5_000
@@ -33,29 +37,36 @@ const query = z.object({
     .optional()
     .meta({ type: 'string', description: 'One type, or several with commas between them' }),
   correlation_id: z.string().min(1).max(200).optional(),
-  reveal: flag.optional().meta({ description: '`true` is not supported yet: refused' }),
+  reveal: flag.optional().meta({ description: '`true` opens personal fields: needs the scope events:reveal, and is an entry of the audit trail' }),
 })
 type Query = z.output<typeof query>
 type Found = { readonly events: readonly RecordedEvent[]; readonly next: Position | null }
 
+const revealing = 'events:reveal'
+
 /** The log of the tenant that asks, oldest first. */
-export function eventRoutes({ logOf }: { logOf: TenantLogs }): readonly Route[] {
+export function eventRoutes({ logOf, open }: { logOf: TenantLogs; open: Opener }): readonly Route[] {
   return [
     route({
       method: 'get',
       path: '/v1/events',
       tag: 'Log',
-      summary: 'The log, oldest first; personal fields stay sealed',
+      summary: 'The log, oldest first; personal fields stay sealed unless `reveal=true`',
       description:
         'A page may hold fewer events than `limit`, even none, and still have a `next_cursor`: the search goes on there. It is null at the end of the log.',
       access: 'events:read',
       query,
       responses: { 200: { description: 'A page of the log', schema: pageOf(event) } },
-      async handle({ tenantId, query }) {
-        if (query.reveal === true) throw notSupported('reveal', 'personal fields of the log stay sealed')
+      audited: ({ principal, query: { reveal }, req }) =>
+        reveal === true && covers(principal.scopes, revealing) ? { what: 'events_revealed', filter: askedFor(req.query) } : undefined,
+      async handle({ tenantId, principal, query }) {
+        if (query.reveal === true && !covers(principal.scopes, revealing)) {
+          throw problem('forbidden', `To open personal fields needs the scope "${revealing}", which the key does not have.`)
+        }
         const log = logOf(tenantId)
         const { events, next } = await (query.stream === undefined ? inLog(log, tenantId, query) : inStream(log, tenantId, query))
-        return ok({ data: events.map(renderEvent), next_cursor: next })
+        const shown = query.reveal === true ? await Promise.all(events.map(createRevealer({ log, open }))) : events
+        return ok({ data: shown.map(renderEvent), next_cursor: next })
       },
     }),
   ]

@@ -101,6 +101,9 @@ export function touch(event: RecordedEvent): Touch | undefined {
     case 'delivery':
     case 'user':
     case 'account':
+    case 'audit':
+    case 'projection':
+    case 'replay':
       return undefined
     case 'media':
       return event.type === 'MediaStored' ? { kind: 'media', type: 'media.stored', id: event.stream.id } : undefined

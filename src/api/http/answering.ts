@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { z } from 'zod'
+import type { AuditTrail } from '../../commands/audit/trail.ts'
+import type { CommandContext } from '../../domain/kernel/context.ts'
 import type { Clock } from '../../domain/kernel/clock.ts'
+import { platformTenant } from '../../domain/kernel/stream.ts'
 import { bodyHash } from './body.ts'
 import { commandContext, sent, type Answer, type Call } from './call.ts'
 import { fieldErrors } from './field-errors.ts'
@@ -10,7 +13,12 @@ import type { HttpHandler, HttpRequest, HttpResponse, Principal } from './princi
 import { isRetryable, problem, Problem, problemBody, type FieldError } from './problem.ts'
 import { changes, type Route } from './route.ts'
 
-export type AnsweringDeps = { readonly idempotency: IdempotencyStore; readonly readAfter: ReadAfter; readonly clock: Clock }
+export type AnsweringDeps = {
+  readonly idempotency: IdempotencyStore
+  readonly readAfter: ReadAfter
+  readonly clock: Clock
+  readonly audit?: AuditTrail
+}
 
 const readAfterMs = 2_000
 
@@ -28,7 +36,8 @@ export const answering =
       principal,
       tenantId: principal.tenantId,
       requestId,
-      context: commandContext(principal, requestId, deps.clock(), idempotent),
+      context: await withAddress(commandContext(principal, requestId, deps.clock(), idempotent), route, { principal, req, deps }),
+      accessRecorded: Promise.resolve(),
       ifVersion: ifMatch(req),
       req,
       res,
@@ -39,9 +48,39 @@ export const answering =
     const stale = upTo !== undefined && route.reads !== undefined && !(await deps.readAfter(route.reads, upTo, readAfterMs))
     // Set before the handler runs: one that streams sends its headers itself.
     if (stale) res.set('X-Stale', 'true')
-    const answer = await route.handle(call)
+    const answer = await handled(route, call, deps)
     if (answer !== sent) give(res, kept(answer))
   }
+
+/** The handler and, beside it, the entry about what it shows: an answer leaves only when both are done. When the entry cannot be stored, nothing is shown. */
+async function handled(route: Route, call: Call<unknown, unknown, unknown>, { audit }: AnsweringDeps): Promise<Answer | typeof sent> {
+  const entries: Promise<void>[] = []
+  const access = route.audited?.(call)
+  if (access !== undefined) entries.push(audit?.recordAccess({ ...access, request: requestOf(route) }, call.context) ?? Promise.resolve())
+  if (isVisit(call)) entries.push(audit?.recordVisit(requestOf(route), call.context) ?? Promise.resolve())
+  if (entries.length === 0) return route.handle(call)
+  const accessRecorded = Promise.all(entries).then(() => undefined)
+  // Should the handler refuse before anybody waits for it.
+  accessRecorded.catch(() => undefined)
+  const [answer] = await Promise.all([route.handle({ ...call, accessRecorded }), accessRecorded])
+  return answer
+}
+
+const requestOf = (route: Route): string => `${route.method.toUpperCase()} ${route.path}`
+
+/** The operator within a tenant that it named. */
+const isVisit = ({ principal, tenantId }: Pick<Call<unknown, unknown, unknown>, 'principal' | 'tenantId'>): boolean =>
+  principal.kind === 'operator' && tenantId !== platformTenant
+
+async function withAddress(
+  context: CommandContext,
+  route: Route,
+  { principal, req, deps: { audit } }: { principal: Principal; req: HttpRequest; deps: AnsweringDeps },
+): Promise<CommandContext> {
+  const told = changes(route) || route.audited !== undefined || isVisit({ principal, tenantId: context.tenantId })
+  if (audit === undefined || !told || principal.kind === 'nobody' || req.ip === undefined) return context
+  return { ...context, ip: await audit.sealAddress(req.ip, context) }
+}
 
 async function idempotently(route: Route, call: Call<unknown, unknown, unknown>, request: IdempotentRequest, deps: AnsweringDeps): Promise<void> {
   const claim = await deps.idempotency.claim(request)
@@ -53,7 +92,7 @@ async function idempotently(route: Route, call: Call<unknown, unknown, unknown>,
   }
   let answer: KeptAnswer
   try {
-    answer = await keptAnswer(route, call)
+    answer = await keptAnswer(route, call, deps)
   } catch (error) {
     // A release that fails (the database is away) is no loss: the claim lapses by itself.
     await deps.idempotency.release(request).catch(() => undefined)
@@ -64,9 +103,9 @@ async function idempotently(route: Route, call: Call<unknown, unknown, unknown>,
 }
 
 /** The answer to keep. A refusal is an answer like any other; what may succeed later (5xx, 429) is thrown on and not kept. */
-async function keptAnswer(route: Route, call: Call<unknown, unknown, unknown>): Promise<KeptAnswer> {
+async function keptAnswer(route: Route, call: Call<unknown, unknown, unknown>, deps: AnsweringDeps): Promise<KeptAnswer> {
   try {
-    const answer = await route.handle(call)
+    const answer = await handled(route, call, deps)
     if (answer === sent) throw new Error(`${route.method} ${route.path} streams: it cannot take an Idempotency-Key`)
     return kept(answer)
   } catch (error) {

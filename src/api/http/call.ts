@@ -19,6 +19,8 @@ export type Call<Params, Query, Body> = {
   readonly context: CommandContext
   /** The version of `If-Match`, or undefined when there was none (or `*`). */
   readonly ifVersion: number | undefined
+  /** Of a route that is `audited`: resolved when the entry is durable. */
+  readonly accessRecorded: Promise<void>
   /** For the rare route that streams: it answers by itself and returns `sent`. */
   readonly req: HttpRequest
   readonly res: HttpResponse

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Access as AccessToRecord } from '../../commands/audit/trail.ts'
 import type { Answer, Call, sent } from './call.ts'
 import type { ProblemCode } from './codes.ts'
 import type { Scope } from './scopes.ts'
@@ -37,13 +38,19 @@ export type RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B extends 
   readonly responses: Readonly<Record<number, Response>>
   /** Codes beside those that every route may answer with. */
   readonly problems?: readonly ProblemCode[]
+  /**
+   * Looks at (or sets in motion) something that no other event tells of: what to put on record, or undefined when this request does not. It is written beside
+   * the handler's work and is durable before the answer leaves. A route that streams awaits `call.accessRecorded` first.
+   */
+  readonly audited?: (call: Call<z.output<P>, z.output<Q>, z.output<B>>) => AccessToRecord | undefined
   /** Read models behind the answer: `X-Read-After` waits for these. */
   readonly reads?: readonly string[]
   readonly handle: (call: Call<z.output<P>, z.output<Q>, z.output<B>>) => Promise<Answer | typeof sent> | Answer
 }
 
 /** A route whose schemas' types are no longer known outside: what `createApp` collects. */
-export type Route = Omit<RouteDefinition<z.ZodType, z.ZodType, z.ZodType>, 'handle'> & {
+export type Route = Omit<RouteDefinition<z.ZodType, z.ZodType, z.ZodType>, 'handle' | 'audited'> & {
+  readonly audited?: (call: Call<unknown, unknown, unknown>) => AccessToRecord | undefined
   readonly handle: (call: Call<unknown, unknown, unknown>) => Promise<Answer | typeof sent> | Answer
 }
 

@@ -25,8 +25,9 @@ export function toStored(
         ? { sealed: vault.seal({ tenantId: at.stream.tenantId, subject: at.subject, eventId: id, field }, value.plain) }
         : value
   }
-  const { correlationId, causationId, actor, traceparent } = context
-  const meta = { occurredAt: context.at.toISOString(), correlationId, causationId, actor, ...(traceparent === undefined ? {} : { traceparent }) }
+  const { correlationId, causationId, actor, ip, traceparent } = context
+  const more = { ...(ip === undefined ? {} : { ip }), ...(traceparent === undefined ? {} : { traceparent }) }
+  const meta = { occurredAt: context.at.toISOString(), correlationId, causationId, actor, ...more }
   return { id, type: event.type, schemaVersion: latestSchemaVersion(event.type), data, meta }
 }
 

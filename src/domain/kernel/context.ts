@@ -11,5 +11,7 @@ export type CommandContext = {
   readonly correlationId: string
   readonly causationId: string
   readonly at: Date
+  /** The client's address, sealed: see `EventMeta`. */
+  readonly ip?: string
   readonly traceparent?: string
 }

@@ -10,6 +10,8 @@ export type EventMeta = {
   readonly correlationId: string
   readonly causationId: string
   readonly actor: Actor
+  /** The client's address, sealed under the month's key (`commands/audit/trail.ts`): of what a request asked for. */
+  readonly ip?: string
   readonly traceparent?: string
 }
 

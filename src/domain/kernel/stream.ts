@@ -13,6 +13,9 @@ export const categories = [
   'account',
   'alert',
   'media',
+  'audit',
+  'projection',
+  'replay',
 ] as const
 export type Category = (typeof categories)[number]
 

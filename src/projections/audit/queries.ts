@@ -1,0 +1,98 @@
+import { sql } from 'kysely'
+import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
+import { selection, type ReadTable } from '../engine/naming.ts'
+import { BadCursor, decodeCursor, pageOf, type Page } from '../engine/page.ts'
+import { audit, type AuditRow } from './projection.ts'
+
+export type AuditFilter = {
+  readonly actor?: string | undefined
+  /** Any of these. Named, also what is left out of the list otherwise. */
+  readonly actions?: readonly string[] | undefined
+  readonly entityType?: string | undefined
+  readonly entityId?: string | undefined
+  /** From this moment on. */
+  readonly from?: Date | undefined
+  /** Before this one. */
+  readonly to?: Date | undefined
+  readonly correlationId?: string | undefined
+}
+
+const db = queryBuilder<{ 'rm_audit.audit': ReadTable<AuditRow> }>()
+
+const ofTenant = (tenantId: string) =>
+  db.selectFrom('rm_audit.audit as a').where('a.tenant_id', '=', tenantId).select(selection<AuditRow, 'a'>(audit.table, 'a'))
+
+const never = '9223372036854775807'
+
+/** The first position at or after a moment. Moments never go back along positions, so a span of time is one of positions, which every index here ends in. */
+const positionAt = (tenantId: string, moment: Date) =>
+  sql<string>`coalesce((select f.position from rm_audit.audit f where f.tenant_id = ${tenantId} and f.at >= ${moment} order by f.at, f.position limit 1), ${never}::bigint)`
+
+/** Newest first. @throws BadCursor */
+export async function listAudit(
+  queries: TenantQueries,
+  tenantId: string,
+  { limit, cursor, ...filter }: AuditFilter & { readonly limit: number; readonly cursor?: string | undefined },
+): Promise<Page<AuditRow>> {
+  let query = ofTenant(tenantId)
+    .orderBy('a.position', 'desc')
+    .limit(limit + 1)
+  if (filter.actions === undefined) query = query.where(sql<boolean>`not a.noise`)
+  else query = query.where('a.action', 'in', filter.actions)
+  if (filter.actor !== undefined) query = query.where('a.actor_id', '=', filter.actor)
+  if (filter.entityType !== undefined) query = query.where('a.entity_type', '=', filter.entityType)
+  if (filter.entityId !== undefined) query = query.where('a.entity_id', '=', filter.entityId)
+  if (filter.correlationId !== undefined) query = query.where('a.correlation_id', '=', filter.correlationId)
+  if (filter.from !== undefined) query = query.where('a.position', '>=', positionAt(tenantId, filter.from))
+  if (filter.to !== undefined) query = query.where('a.position', '<', positionAt(tenantId, filter.to))
+  if (cursor !== undefined) query = query.where('a.position', '<', placeOf(cursor))
+  const rows = await queries.run(tenantId, query.compile())
+  return pageOf(rows, limit, (row) => ({ key: row.position, id: row.id }))
+}
+
+function placeOf(cursor: string): string {
+  const { key } = decodeCursor(cursor)
+  if (!/^\d{1,18}$/.test(key)) throw new BadCursor('not a cursor of this list')
+  return key
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** The row of an event; undefined for what is the id of none (a cause may also be a command). */
+export async function getAuditRow(queries: TenantQueries, tenantId: string, eventId: string): Promise<AuditRow | undefined> {
+  if (!uuid.test(eventId)) return undefined
+  const [row] = await queries.run(tenantId, ofTenant(tenantId).where('a.id', '=', eventId).compile())
+  return row
+}
+
+/** Which edge of the log's web to follow. */
+export type Edge = 'causationId' | 'message' | 'answers' | 'correlationId'
+
+/** Rows at the other end of an edge, oldest first, at most so many. */
+export async function rowsAlong(
+  queries: TenantQueries,
+  tenantId: string,
+  edge: Edge,
+  ids: readonly string[],
+  most: number,
+): Promise<readonly AuditRow[]> {
+  if (ids.length === 0) return []
+  let query = ofTenant(tenantId).orderBy('a.position').limit(most)
+  switch (edge) {
+    case 'causationId':
+      query = query.where('a.causation_id', 'in', ids)
+      break
+    case 'message':
+      query = query.where('a.message', 'in', ids)
+      break
+    case 'answers':
+      query = query.where('a.answers', 'in', ids)
+      break
+    case 'correlationId':
+      query = query.where('a.correlation_id', 'in', ids).where(sql<boolean>`not a.noise`)
+      break
+    default:
+      return edge satisfies never
+  }
+  return queries.run(tenantId, query.compile())
+}
