@@ -51,6 +51,13 @@ export const alertCodes = {
   template_disabled: ['critical', 'Meta disabled a template.', 'It may be sent again.'],
   template_flagged: ['warning', 'A template is close to being paused.', 'Its quality recovers.'],
   template_category: ['warning', 'Meta changed the category of a template, or announced it: it may cost something else.', 'A person closes it.'],
+
+  // Ourselves
+  projection_parked: [
+    'warning',
+    'A read model cannot apply an event; what it shows of that row stands still, and nothing else does.',
+    'No event of it is parked any more: they were tried again, or discarded.',
+  ],
 } as const satisfies Record<string, readonly [severity: Severity, raised: string, resolved: string]>
 
 export type AlertCode = keyof typeof alertCodes

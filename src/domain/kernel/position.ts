@@ -15,3 +15,6 @@ export const start: Position = positionOf(0)
 export const parsePosition = (text: string): Position | undefined => (/^\d{1,20}$/.test(text) ? positionOf(text) : undefined)
 
 export const later = (a: Position, b: Position): Position => (a < b ? b : a)
+
+/** For reading the very event at a position: the log is read from behind a place, and this is the one right before. There need not be an event at it. */
+export const justBefore = (position: Position): Position => positionOf(BigInt(position) - 1n)

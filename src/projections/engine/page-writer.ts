@@ -5,8 +5,9 @@ import type { Position } from '../../domain/kernel/position.ts'
 import { binaryArray } from '../../postgres/binary-array.ts'
 import { checkpointStatement, type Lease } from '../../postgres/lease.ts'
 import { inOneFlight, type Statement } from '../../postgres/transaction.ts'
+import { discardedPositions } from './discarded.ts'
 import { isPoison } from './failures.ts'
-import { foldPage, keyPage, messageOf, rowKey, rowsToLoad, type Change, type Parked, type RowKey } from './fold-page.ts'
+import { foldPage, keyPage, messageOf, rowKey, rowsToLoad, tenantOf, type Change, type Parked, type RowKey } from './fold-page.ts'
 import type { AnyRow, Projection } from './projection.ts'
 import { rowTable } from './rows.ts'
 
@@ -40,22 +41,32 @@ export async function createPageWriter({
   pool,
   lease,
   hotRows,
+  onParked,
 }: {
   projection: Projection
   schema: string
   pool: Pool
   lease: Lease
   hotRows: number
+  /** Tenants of rows that wait for somebody: once for those that waited before, then as they come. */
+  onParked?: ((tenantIds: readonly string[]) => void) | undefined
 }): Promise<PageWriter> {
   const table = rowTable(projection, schema)
   const hot = new LRUCache<RowKey, { readonly row: AnyRow | undefined }>({ max: hotRows })
   const parkedKeys = await readParkedKeys(pool, lease.name)
+  const discarded = await discardedPositions(pool, projection.name)
+  const tell = (keys: Iterable<RowKey>): void => {
+    const tenantIds = new Set([...keys].map(tenantOf))
+    if (tenantIds.size > 0) onParked?.([...tenantIds])
+  }
+  tell(parkedKeys)
   let parkedInDatabase = parkedKeys.size
   let stored = lease.position
   let reached = lease.position
 
   async function prepare(events: readonly RecordedEvent[]): Promise<Prepared> {
-    const { keyed, parked } = keyPage(projection, events)
+    const wanted = discarded.size === 0 ? events : events.filter(({ position }) => !discarded.has(position))
+    const { keyed, parked } = keyPage(projection, wanted)
     const before = new Map<RowKey, AnyRow | undefined>()
     // Copied out first: putting loaded rows in may push out ones that this very page still needs.
     for (const { key } of keyed) {
@@ -87,6 +98,7 @@ export async function createPageWriter({
     if (changes.size === 0 && parked.length === 0) return
     await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], through)
     parkedInDatabase += newlyParked.length
+    tell(newlyParked)
   }
 
   async function write(statements: readonly Statement[], to: Position): Promise<void> {
