@@ -3,18 +3,22 @@ import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
 import { createPostgresEventStore } from '../adapters/event-store/postgres/event-store.ts'
+import { createEventsAt } from '../adapters/event-store/postgres/events-at.ts'
+import { createLogScan } from '../adapters/event-store/postgres/scan-log.ts'
 import { createTenantLogs } from '../adapters/event-store/postgres/tenant-log.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
 import { createFileStore } from '../adapters/media-store/file.ts'
 import type { MediaStore } from '../commands/ports/media-store.ts'
 import type { Config } from '../config.ts'
+import type { EventsAt } from '../domain/kernel/event-places.ts'
 import type { EventStore, TenantLogs } from '../domain/kernel/event-store.ts'
+import type { LogScan } from '../domain/kernel/log-scan.ts'
 import type { Vault } from '../domain/kernel/vault.ts'
 import { masterKey } from '../keys.ts'
 import { prepareJobs } from '../postgres/jobs.ts'
 import { migrate } from '../postgres/migrate.ts'
-import { createPool } from '../postgres/pool.ts'
+import { createPool, type PoolOptions } from '../postgres/pool.ts'
 import type { Metrics } from './metrics.ts'
 import { prepareReadModels } from '../projections/engine/generations.ts'
 import { projections } from '../projections/index.ts'
@@ -24,12 +28,17 @@ export type Storage = {
   readonly store: EventStore
   /** The log as its tenants may see it: for everything that answers a request with events. */
   readonly logOf: TenantLogs
+  readonly eventsAt: EventsAt
   readonly vault: Vault
   /** Reads one tenant at a time, behind row level security. */
   readonly apiPool: Pool
   readonly workerPool: Pool
   /** The tables' owner, for the projections' own tables only. */
   readonly ownerPool: Pool
+  /** Reads and writes by COPY: rebuilds, exports. The owner's, without pipelining, without a limit for a statement. */
+  readonly copyPool: Pool
+  /** The log by COPY. */
+  readonly scan: LogScan
   /** graphile-worker's own: it keeps one connection to listen on. */
   readonly jobsPool: Pool
   readonly mediaStore: MediaStore
@@ -48,8 +57,8 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
   const onError = (error: Error, which: string): void => {
     if (!closing) log.warn({ err: error, pool: which }, 'a database connection broke')
   }
-  const pool = (role: 'recado_api' | 'recado_worker' | 'owner', max: number, name: string): Pool => {
-    const made = createPool({ url, role, max, name, onError })
+  const pool = (role: 'recado_api' | 'recado_worker' | 'owner', max: number, name: string, more: Partial<PoolOptions> = {}): Pool => {
+    const made = createPool({ url, role, max, name, onError, ...more })
     pools.push(made)
     return made
   }
@@ -69,13 +78,17 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     await mediaStore.check()
     const store = createPostgresEventStore({ pool: pool('recado_worker', 6, 'event store'), listenUrl: url, onBatch: metrics.onBatch })
     const apiPool = pool('recado_api', 10, 'api')
+    const copyPool = pool('owner', 6, 'copy', { pipeline: false, statementTimeoutMs: 0 })
     return {
       store,
       logOf: createTenantLogs({ pool: apiPool, head: store.head }),
+      eventsAt: createEventsAt(apiPool),
       vault: createVault({ pool: workerPool, masterKey: key }),
       apiPool,
       workerPool,
       ownerPool,
+      copyPool,
+      scan: createLogScan(copyPool),
       jobsPool: pool('recado_worker', 5, 'jobs'),
       mediaStore,
       async close() {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
+import { createParkedAlarm } from '../commands/alerts/parked-alarm.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
 import { createStopMarketing } from '../commands/contacts/stop-marketing.ts'
 import type { CloudApi } from '../commands/ports/cloud-api.ts'
@@ -22,6 +23,7 @@ import { channel } from '../domain/channel/channel.ts'
 import { dueSnoozes } from '../projections/conversations/due-snoozes.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
 import { runProjection } from '../projections/engine/live.ts'
+import { runRebuilds } from '../projections/engine/run-rebuilds.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
 import { unsettledTemplates } from '../projections/templates/queries.ts'
 import { tenantsWithSetting } from '../projections/tenants/queries.ts'
@@ -100,10 +102,21 @@ export function startWorkers({
     onChannelWell: trouble.well,
   })
   const queries = operatorQueries(workerPool)
+  const onParked = createParkedAlarm({ raiseAlert, clock, onError: (error) => log.error({ err: error }, 'nobody could be told of parked events') })
   const running = [
     ...projections.map(async (projection) =>
-      runProjection({ projection, store, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report }),
+      runProjection({ projection, store, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report, onParked }),
     ),
+    runRebuilds({
+      projections,
+      store,
+      scan: storage.scan,
+      pool: workerPool,
+      copyPool: storage.copyPool,
+      owner,
+      signal,
+      log: log.child({ process: 'rebuilds' }),
+    }),
     runIntake(
       {
         store,

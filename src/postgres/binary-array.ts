@@ -61,6 +61,18 @@ export function binaryArray<T extends ArrayType>(type: T, values: readonly (Arra
   return buffer
 }
 
+/** Writes one value with its length before it, as it stands in an array and in a tuple of COPY. The buffer must have room for `encodedBytes`. Returns the next offset. */
+export function writeElement(buffer: Buffer, type: ArrayType, value: unknown, offset: number): number {
+  if (value === null || value === undefined) return buffer.writeInt32BE(-1, offset)
+  const written = encoders[type].write(buffer, value, offset + lengthBytes)
+  buffer.writeInt32BE(written, offset)
+  return offset + lengthBytes + written
+}
+
+/** At most so many bytes; cheaper than to count them. */
+export const encodedBytes = (value: unknown): number =>
+  lengthBytes + (typeof value === 'string' ? Math.max(16, 3 * value.length) : value instanceof Uint8Array ? value.byteLength : 16)
+
 type Encoder = { size: (value: unknown) => number; write: (buffer: Buffer, value: unknown, offset: number) => number }
 
 const encoder = <V>(size: (value: V) => number, write: (buffer: Buffer, value: V, offset: number) => number): Encoder =>

@@ -11,6 +11,8 @@ export type PoolOptions = {
   readonly name: string
   /** How long one statement may take (30 s; 0 = as long as it likes). */
   readonly statementTimeoutMs?: number
+  /** Whether statements travel in one flight (yes). COPY streams take the socket for themselves and need a pool without. */
+  readonly pipeline?: boolean
   /** What a broken idle connection says. The pool has dropped it already: this is for the log only. */
   readonly onError?: (error: Error, pool: string) => void
 }
@@ -26,7 +28,7 @@ const types: CustomTypesConfig = {
  * A pool whose connections have taken on `role` before they are first used. int8 comes as text, timestamptz as Date, json parsed, date as text.
  * Connections pipeline: statements issued without awaiting travel in one flight and are answered in order. COPY streams and cursors need a client of their own.
  */
-export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, onError }: PoolOptions): Pool {
+export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, pipeline = true, onError }: PoolOptions): Pool {
   const settings = [
     ...(role === 'owner' ? [] : [`role=${role}`]),
     'TimeZone=UTC',
@@ -46,7 +48,7 @@ export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, 
     options: [...given, ...settings.map((setting) => `-c ${setting}`)].join(' '),
     ...(role === 'owner' ? {} : { verify: (client, done) => verifyRole(client, role, done) }),
     types,
-    pipeline: true,
+    pipeline,
     // A server that froze answers nothing, not even that the statement took too long: then the connection is cut here.
     ...(statementTimeoutMs === 0 ? {} : { query_timeout: statementTimeoutMs + 5_000 }),
     keepAlive: true,

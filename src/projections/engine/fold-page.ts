@@ -7,6 +7,7 @@ import type { AnyRow, Projection, Table } from './projection.ts'
 /** A row's place in the read model, over all tenants. */
 export type RowKey = string
 export const rowKey = (tenantId: string, id: string): RowKey => `${tenantId}/${id}`
+export const tenantOf = (key: RowKey): string => key.slice(0, key.indexOf('/'))
 
 /** An event with the row it belongs to, or with the reason why that cannot be told. */
 export type Keyed = { readonly at: RecordedEvent; readonly event: DomainEvent; readonly id: string; readonly key: RowKey }
@@ -80,7 +81,7 @@ export function foldPage(
  * Refuses a row that PostgreSQL would refuse, at the event that made it. Left to the database it would only be found when no later event of the same page
  * repaired it, and what is parked would depend on how the log was cut into pages. (json is not parsed here: a fold writes it with JSON.stringify.)
  */
-function check(row: AnyRow, id: string, { columns }: Table<AnyRow>): void {
+export function check(row: AnyRow, id: string, { columns }: Table<AnyRow>): void {
   if (row.id !== id) throw new Error(`the fold returned the row ${row.id} for ${id}`)
   for (const name in columns) {
     const value = row[name]

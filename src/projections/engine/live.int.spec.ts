@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
+import { scanOf } from '../../../tests/support/scan.ts'
 import { createMemoryEventStore } from '../../adapters/event-store/memory/event-store.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
@@ -11,7 +12,8 @@ import { streamRef } from '../../domain/kernel/stream.ts'
 import { checkpointOf } from '../../postgres/lease.ts'
 import { createPool } from '../../postgres/pool.ts'
 import { createAppliedPositions } from './applied-positions.ts'
-import { prepareReadModels } from './generations.ts'
+import { generationOf, prepareReadModels } from './generations.ts'
+import { runRebuilds } from './run-rebuilds.ts'
 import { runProjection, type RunProjection } from './live.ts'
 import { schemaOf, subscriptionOf, tableOf } from './naming.ts'
 import type { EventsOf, Projection } from './projection.ts'
@@ -43,6 +45,7 @@ describe('the live writer of a read model', () => {
   let home: TestDatabase
   let pool: Pool
   let ownerPool: Pool
+  let copyPool: Pool
   let apiPool: Pool
   let store: EventStore
   let stop: AbortController
@@ -55,10 +58,11 @@ describe('the live writer of a read model', () => {
     home = await freshDatabase()
     pool = createPool({ url: home.url, role: 'recado_worker', max: 10, name: 'worker' })
     ownerPool = createPool({ url: home.url, role: 'owner', max: 3, name: 'owner' })
+    copyPool = createPool({ url: home.url, role: 'owner', max: 6, name: 'copy', pipeline: false, statementTimeoutMs: 0 })
     apiPool = createPool({ url: home.url, role: 'recado_api', max: 3, name: 'api' })
   })
   afterAll(async () => {
-    await Promise.all([pool.end(), ownerPool.end(), apiPool.end()])
+    await Promise.all([pool.end(), ownerPool.end(), copyPool.end(), apiPool.end()])
     await home.drop()
   })
   beforeEach(() => {
@@ -106,6 +110,16 @@ describe('the live writer of a read model', () => {
     }
     running.push(runProjection(options))
     return applied
+  }
+  /** What a process with workers does beside its live writers. */
+  function runRebuildsOf(projections: readonly Projection[], signal = stop.signal): void {
+    const copying = { store, scan: scanOf(store), pool, copyPool }
+    running.push(runRebuilds({ ...copying, projections, owner: `owner ${Math.random()}`, signal, log, pollMs: 20 }))
+  }
+  async function untilLive(projection: Projection): Promise<void> {
+    for (const deadline = Date.now() + 40_000; (await generationOf(pool, projection))?.state !== 'live'; await sleep(20)) {
+      if (Date.now() > deadline) throw new Error(`${subscriptionOf(projection)} did not go live`)
+    }
   }
   async function rowsOf(projection: Projection, from: Pool = pool) {
     const { rows } = await from.query<{ tenant_id: string; id: string; started: number; last: string }>(
@@ -295,22 +309,25 @@ describe('the live writer of a read model', () => {
     await prepareReadModels(ownerPool, [next])
     expect(await rowsOf(old)).toMatchObject([{ id: 'a', started: 2 }])
     const applied = run(next)
+    runRebuildsOf([next])
+    await untilLive(next)
     expect(await applied.waitFor(['versions'], await snoozed('a'), 40_000)).toBe(true)
     expect(await rowsOf(next)).toMatchObject([{ id: 'a', started: 6 }])
     const { rows } = await pool.query(`select version, state, schema_name from es.generations where projection = 'versions' order by version`)
     expect(rows).toEqual([
-      { version: 1, state: 'retired', schema_name: 'rm_versions' },
+      { version: 1, state: 'previous', schema_name: 'rm_versions_prev' },
       { version: 2, state: 'live', schema_name: 'rm_versions' },
     ])
   })
 
-  it('fences off the writer of the old version when the new one takes over, and starts over when the old one is wanted back', async () => {
+  it('fences off the writer of the old version when the new one takes over, and goes back to what was live before when the old one is wanted back', async () => {
     const [old, next] = [counting('fenced', 1), counting('fenced', 2)]
     const oldStop = new AbortController()
     const before = run(old, { signal: oldStop.signal, leaseMs: 300 })
     await before.waitFor(['fenced'], await snoozed('a'), 40_000)
     const nextStop = new AbortController()
     const applied = run(next, { signal: nextStop.signal })
+    runRebuildsOf([next], nextStop.signal)
     // Readers never see the table away, nor the work of both in it.
     for (let n = 0; n < 40; n++) {
       await snoozed('a')
@@ -318,12 +335,15 @@ describe('the live writer of a read model', () => {
       expect([Number(row?.last), 2 * Number(row?.last)]).toContain(row?.started)
       await sleep(5)
     }
+    await untilLive(next)
     expect(await applied.waitFor(['fenced'], await snoozed('a'), 40_000)).toBe(true)
     expect(await rowsOf(next)).toEqual([{ tenant_id: acme, id: 'a', started: 84, last: '42' }])
     oldStop.abort()
     nextStop.abort()
     await Promise.all(running)
     const back = run(old)
+    runRebuildsOf([old])
+    await untilLive(old)
     expect(await back.waitFor(['fenced'], await snoozed('a'), 40_000)).toBe(true)
     expect(await rowsOf(old)).toMatchObject([{ id: 'a', started: 43 }])
   })

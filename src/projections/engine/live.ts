@@ -5,8 +5,8 @@ import { start, type Position } from '../../domain/kernel/position.ts'
 import { holdLease, isLeaseLost, LeaseLost, type Lease } from '../../postgres/lease.ts'
 import { pause } from '../../postgres/pause.ts'
 import { isPoison, TooManyParked } from './failures.ts'
-import { prepareGeneration, switchOver } from './generations.ts'
-import { subscriptionOf } from './naming.ts'
+import { generationOf, prepareReadModels } from './generations.ts'
+import { schemaOf, subscriptionOf } from './naming.ts'
 import { createPageWriter, readParkedKeys } from './page-writer.ts'
 import type { Projection } from './projection.ts'
 import { workLine } from './work-line.ts'
@@ -18,14 +18,16 @@ export type RunProjection = {
   readonly store: Pick<EventStore, 'subscribe'>
   /** Connections of the role recado_worker. */
   readonly pool: Pool
-  /** Connections of the login user, who owns the tables: used at the start and for a switch-over only. */
+  /** Connections of the login user, who owns the tables: used at the start only. */
   readonly ownerPool: Pool
   /** Another one for every process and every start of it. */
   readonly owner: string
   readonly signal: AbortSignal
   readonly log: Logger
-  /** Every event up to this position is in the read model that queries see. Not called while a new generation is being built. */
+  /** Every event up to this position is in the read model that queries see. */
   readonly onApplied?: (applied: Applied) => void
+  /** Events of these tenants could not be applied and wait for a person. Told once more at every start. */
+  readonly onParked?: (parked: { readonly projection: string; readonly tenantIds: readonly string[] }) => void
   readonly pageSize?: number
   /** Rows kept in memory, so that what was just written need not be read (8,000). */
   readonly hotRows?: number
@@ -40,7 +42,8 @@ const lookAgainMs = 5_000
 /**
  * Keeps one read model up to date, until `signal`.
  *
- * WAITING (another process holds the lease) → BUILDING (a new version, beside the live one) → LIVE ⇄ CAREFUL (one page at a time, a poisonous event is on it);
+ * BUILDING (a new version: a rebuild fills it beside the live one) → WAITING (another process holds the lease) → LIVE ⇄ CAREFUL (one page at a time, a
+ * poisonous event is on it);
  * PAUSED (too many rows are parked) → LIVE when they were dealt with. Disturbed by the database or the store it goes back to WAITING and on from the checkpoint.
  * Invariant: a page's rows and its checkpoint are one transaction that begins with a compare-and-set on (token, position), so every event is applied once,
  * whatever crashes and whoever else believes to be the writer.
@@ -70,22 +73,43 @@ export async function runProjection(options: RunProjection): Promise<void> {
   }
 
   await prepared(options, log)
-  const onChange = (change: string, error?: unknown): void => log.debug({ change, err: error }, 'projection lease')
-  await holdLease({ pool, name, owner, ttlMs: leaseMs, signal, onChange }, async (lease, held) => {
-    try {
-      await follow(options, lease, held, { carefulThrough, onProgress: () => (disturbances = 0) })
-    } catch (error) {
-      if (isLeaseLost(error) || (error instanceof PageFailed && isLeaseLost(error.cause))) throw new LeaseLost(name, { cause: error })
-      if (!held.aborted) await recover(error, lease, held)
+  while (await isLive(options)) {
+    // The lease of a version that is not live (any more) belongs to its rebuild: whoever is denied it looks again before asking again.
+    const again = new AbortController()
+    const onChange = (change: string, error?: unknown): void => {
+      log.debug({ change, err: error }, 'projection lease')
+      if (change === 'denied') again.abort()
     }
-  })
+    await holdLease({ pool, name, owner, ttlMs: leaseMs, signal: AbortSignal.any([signal, again.signal]), onChange }, async (lease, held) => {
+      try {
+        if ((await generationOf(pool, projection))?.state !== 'live') return again.abort()
+        await follow(options, lease, held, { carefulThrough, onProgress: () => (disturbances = 0) })
+      } catch (error) {
+        if (isLeaseLost(error) || (error instanceof PageFailed && isLeaseLost(error.cause))) throw new LeaseLost(name, { cause: error })
+        if (!held.aborted) await recover(error, lease, held)
+      }
+    })
+    await pause(leaseMs / 5, signal)
+  }
 }
 
-/** Before the lease is asked for: a version that was retired and is wanted back has none to give until its generation is made anew. */
+const liveYetMs = 300
+
+/** Waits until a rebuild has made this version the live one; false when we are to end before. */
+async function isLive({ pool, projection, signal }: RunProjection): Promise<boolean> {
+  while (!signal.aborted) {
+    const generation = await generationOf(pool, projection).catch(() => undefined)
+    if (generation?.state === 'live') return true
+    await pause(liveYetMs, signal)
+  }
+  return false
+}
+
+/** Before the lease is asked for: a version that was never here, or was replaced and is wanted back, has no tables yet. */
 async function prepared({ ownerPool, projection, signal }: RunProjection, log: Logger): Promise<void> {
   do {
     try {
-      await prepareGeneration(ownerPool, projection)
+      await prepareReadModels(ownerPool, [projection])
       return
     } catch (error) {
       log.warn({ err: error }, 'the tables of a read model could not be made, trying again')
@@ -102,16 +126,16 @@ class PageFailed extends Error {
   }
 }
 
-/** One holding of the lease: from its checkpoint on, until it ends. Returns early when a new generation went live, to begin again on the live tables. */
+/** One holding of the lease: from its checkpoint on, until it ends. A switch to other tables ends it: the token is no longer good then. */
 async function follow(
   options: RunProjection,
   lease: Lease,
   held: AbortSignal,
   { carefulThrough, onProgress }: { carefulThrough: Position; onProgress: () => void },
 ): Promise<void> {
-  const { projection, store, pool, ownerPool, onApplied, pageSize = 1_000, hotRows = 8_000 } = options
-  const { schema, state } = await prepareGeneration(ownerPool, projection)
-  const writer = await createPageWriter({ projection, schema, pool, lease, hotRows: Math.max(hotRows, 4 * pageSize) })
+  const { projection, store, pool, onApplied, pageSize = 1_000, hotRows = 8_000 } = options
+  const onParked = (tenantIds: readonly string[]): void => options.onParked?.({ projection: projection.name, tenantIds })
+  const writer = await createPageWriter({ projection, schema: schemaOf(projection), pool, lease, hotRows: Math.max(hotRows, 4 * pageSize), onParked })
   const failed = new AbortController()
   const line = workLine((error) => failed.abort(error))
   const saving = setInterval(() => line.add(() => writer.save()), saveAfterMs)
@@ -120,7 +144,7 @@ async function follow(
     const { mostParkedRows = 100 } = options
     if (writer.parkedRows() > mostParkedRows) throw new TooManyParked(`${writer.parkedRows()} rows of ${lease.name} wait behind events`)
     onProgress()
-    if (state === 'live') onApplied?.({ projection: projection.name, position })
+    onApplied?.({ projection: projection.name, position })
   }
 
   async function take({ events, through }: Extract<Delivery, { kind: 'page' }>): Promise<void> {
@@ -143,7 +167,7 @@ async function follow(
 
   try {
     applied(lease.position)
-    await setStatus(pool, lease, state)
+    await setStatus(pool, lease, 'live')
     const signal = AbortSignal.any([held, failed.signal])
     for await (const delivery of store.subscribe({ after: lease.position, filter: { types: projection.handles }, signal, pageSize })) {
       if (delivery.kind === 'page') {
@@ -151,11 +175,6 @@ async function follow(
         continue
       }
       await line.empty()
-      if (state === 'building') {
-        await writer.save()
-        if (await switchOver(ownerPool, projection, lease))
-          return options.log.info({ projection: lease.name }, 'a new generation of a read model went live')
-      }
       applied(delivery.through)
     }
     await line.empty()
@@ -165,7 +184,7 @@ async function follow(
   }
 }
 
-async function setStatus(pool: Pool, lease: Lease, status: 'building' | 'live' | 'paused', failure?: unknown): Promise<void> {
+async function setStatus(pool: Pool, lease: Lease, status: 'live' | 'paused', failure?: unknown): Promise<void> {
   await pool.query('update es.subscriptions set status = $3, failure = $4 where name = $1 and fencing_token = $2', [
     lease.name,
     lease.token,

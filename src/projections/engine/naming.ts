@@ -21,6 +21,10 @@ export const tableOf = (projection: { name: string }): string => snake(projectio
 /** The subscription of a generation. */
 export const subscriptionOf = (projection: Pick<Projection, 'name' | 'version'>): string => `${projection.name}@v${projection.version}`
 
+/** The subscription under which the next generation of a read model is filled: its own when the version is new, else one beside that of the live one. */
+export const shadowOf = (projection: Pick<Projection, 'name' | 'version'>, liveVersion: number | undefined): string =>
+  liveVersion === projection.version ? `${subscriptionOf(projection)}+next` : subscriptionOf(projection)
+
 /**
  * The columns of a table for a typed select, each under its name in TypeScript. Never `select *`: a prepared `*` fails when a new generation
  * with other columns takes the schema's name.

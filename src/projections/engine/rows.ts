@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { binaryArray } from '../../postgres/binary-array.ts'
 import type { Statement } from '../../postgres/transaction.ts'
 import { rowKey, type Change, type RowKey } from './fold-page.ts'
@@ -13,7 +13,15 @@ export class NotEncodable extends Error {
 /** Reads and writes the rows of one read model in one schema, a page at a time: one statement for all rows to load, one to write, one to delete. */
 export type RowTable = {
   /** @throws NotEncodable */
-  readonly load: (pool: Pool, wanted: readonly { readonly tenantId: string; readonly id: string }[]) => Promise<ReadonlyMap<RowKey, AnyRow>>
+  readonly load: (
+    pool: Pool | PoolClient,
+    wanted: readonly { readonly tenantId: string; readonly id: string }[],
+  ) => Promise<ReadonlyMap<RowKey, AnyRow>>
+  /** Removes rows and gives them, each with its tenant. @throws NotEncodable */
+  readonly take: (
+    pool: Pool,
+    wanted: readonly { readonly tenantId: string; readonly id: string }[],
+  ) => Promise<readonly (readonly [tenantId: string, row: AnyRow])[]>
   /** @throws NotEncodable */
   readonly write: (changes: Iterable<Change>) => readonly Statement[]
 }
@@ -26,10 +34,11 @@ export function rowTable(projection: Projection, schema: string): RowTable {
   // The text of a prepared statement depends on the schema and the columns, so its name says both.
   const prepared = (what: string): string => `${schema}_v${projection.version}_${what}`
 
+  // json is read as its text: the fold works on text, and parsing it here only to write it again would cost more than the fold.
+  const selected = columns.map(([name, type]) => `r.${snake(name)}${type === 'json' ? '::text' : ''} as "${name}"`).join(', ')
   const load = {
     name: prepared('load'),
-    // json is read as its text: the fold works on text, and parsing it here only to write it again would cost more than the fold.
-    text: `select r.tenant_id, ${columns.map(([name, type]) => `r.${snake(name)}${type === 'json' ? '::text' : ''} as "${name}"`).join(', ')}
+    text: `select r.tenant_id, ${selected}
       from unnest($1::uuid[], $2::${idType}[]) as wanted (tenant_id, id) join ${table} r on r.tenant_id = wanted.tenant_id and r.id = wanted.id`,
   }
   const upsert = {
@@ -47,6 +56,11 @@ export function rowTable(projection: Projection, schema: string): RowTable {
   }
 
   return {
+    async take(pool, wanted) {
+      const values = encoded(() => keys(idType, wanted))
+      const { rows } = await pool.query<AnyRow & { tenant_id: string }>({ text: `${remove.text} returning r.tenant_id, ${selected}`, values })
+      return rows.map(({ tenant_id, ...row }) => [tenant_id, row as AnyRow] as const)
+    },
     async load(pool, wanted) {
       if (wanted.length === 0) return new Map()
       const values = encoded(() => keys(idType, wanted))

@@ -1,0 +1,251 @@
+import type { Pool } from 'pg'
+import type { DomainEvent } from '../../domain/catalogue.ts'
+import { fromStored } from '../../domain/kernel/codec.ts'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import type { Position } from '../../domain/kernel/position.ts'
+import { streamName } from '../../domain/kernel/stream.ts'
+import { copyIn } from '../../postgres/copy.ts'
+import { check, messageOf, rowKey, type Parked } from './fold-page.ts'
+import { snake, tableOf } from './naming.ts'
+import type { AnyRow, Projection, Value } from './projection.ts'
+import { rowTable } from './rows.ts'
+import { keyDefinition } from './tables.ts'
+
+/** An event that the fold refuses, in a rebuild: it stops there and shows it. */
+export class PoisonedRebuild extends Error {
+  override readonly name = 'PoisonedRebuild'
+  readonly at: RecordedEvent
+  readonly projection: string
+  constructor(projection: string, at: RecordedEvent, cause: unknown) {
+    super(`${projection} cannot apply ${at.type} of ${streamName(at.stream)} at ${at.position}: ${messageOf(cause)}`, { cause })
+    this.at = at
+    this.projection = projection
+  }
+}
+
+/**
+ * What to do with events that are parked in the live generation. Of the same version: what is parked there is left out here, so that both have the same rows.
+ * Of another version: it may have come to repair that, so each is tried, and only what fails again is parked again.
+ */
+export type ParkedBefore = { readonly sameVersion: boolean; readonly positions: ReadonlySet<Position> }
+
+type Entry = { readonly tenantId: string; readonly id: string; row: AnyRow; weight: number; used: number }
+
+export type BulkFold = {
+  readonly projection: Projection
+  /** About how many bytes the rows in memory take. */
+  readonly weight: () => number
+  /** @throws PoisonedRebuild */
+  readonly fold: (events: readonly RecordedEvent[]) => Promise<void>
+  /** Writes the rows that were not touched for longest into the table, about half of all. */
+  readonly spill: () => Promise<void>
+  /** Writes what is left. The table then holds every row. */
+  readonly finish: () => Promise<void>
+  /** Rows per tenant, by their coming and going in the fold: what the table is counted against. */
+  readonly counts: () => Readonly<Record<string, number>>
+  readonly parked: () => readonly Parked[]
+}
+
+/**
+ * Folds a stretch of the log into an empty table without a statement per page: rows stay in memory, and go into the table by COPY when there are too many
+ * of them or no event is left.
+ * Invariant: a row is in memory or in the table, never in both. One that was spilled and is met again is taken out of the table (`delete … returning`)
+ * together with all others that the page needs, and goes on in memory; so at the end nothing has to be merged, and no row is counted twice. For that the
+ * table has its key from the first spill on. (A table of versions, merged at the end, would sort everything once more and needs the same look-ups.)
+ * @param pool made with `pipeline: false`, of the tables' owner
+ */
+export function createBulkFold({
+  projection,
+  schema,
+  pool,
+  parkedBefore,
+  guard,
+}: {
+  projection: Projection
+  schema: string
+  pool: Pool
+  parkedBefore?: ParkedBefore | undefined
+  /** Asked before every write: throws when somebody else has taken over. */
+  guard?: (() => void) | undefined
+}): BulkFold {
+  const handled = new Set<string>(projection.handles)
+  const creating = new Set<string>(projection.creates ?? [])
+  const columns = [
+    { name: 'tenant_id', type: 'uuid' as const },
+    ...Object.entries(projection.table.columns).map(([name, type]) => ({ name: snake(name), type })),
+  ]
+  const names = Object.keys(projection.table.columns)
+  const table = rowTable(projection, schema)
+  const byTenant = new Map<string, Map<string, Entry>>()
+  const counted = new Map<string, number>()
+  const parked: Parked[] = []
+  const parkedKeys = new Set<string>()
+  let weight = 0
+  let page = 0
+  let spilled = false
+
+  function rowsOf(tenantId: string): Map<string, Entry> {
+    const known = byTenant.get(tenantId)
+    if (known !== undefined) return known
+    const made = new Map<string, Entry>()
+    byTenant.set(tenantId, made)
+    return made
+  }
+  const count = (tenantId: string, by: number): unknown => counted.set(tenantId, (counted.get(tenantId) ?? 0) + by)
+
+  function refuse(at: RecordedEvent, id: string, error: unknown): void {
+    if (parkedBefore === undefined || parkedBefore.sameVersion || !parkedBefore.positions.has(at.position)) {
+      throw new PoisonedRebuild(projection.name, at, error)
+    }
+    parked.push({ at: kept(at), id, category: 'failed', error: messageOf(error) })
+    parkedKeys.add(rowKey(at.stream.tenantId, id))
+  }
+
+  /** The event with its row's id; undefined when it does not concern this read model, or not here. */
+  function keyed(at: RecordedEvent): { event: DomainEvent; id: string } | undefined {
+    if (!handled.has(at.type)) return undefined
+    if (parkedBefore?.sameVersion === true && parkedBefore.positions.has(at.position)) return undefined
+    try {
+      const event = fromStored<DomainEvent>(at)
+      const id = projection.key(event, at)
+      return id === undefined ? undefined : { event, id }
+    } catch (error) {
+      refuse(at, streamName(at.stream), error)
+      return undefined
+    }
+  }
+
+  function apply(at: RecordedEvent, event: DomainEvent, id: string): void {
+    const { tenantId } = at.stream
+    if (parkedKeys.size > 0 && parkedKeys.has(rowKey(tenantId, id))) {
+      parked.push({ at: kept(at), id, category: 'behind', error: 'waits behind an earlier event of the same row' })
+      return
+    }
+    const rows = rowsOf(tenantId)
+    const entry = rows.get(id)
+    let next: AnyRow | 'delete' | undefined
+    try {
+      next = projection.fold(entry?.row, event, at)
+      if (next !== undefined && next !== 'delete' && next !== entry?.row) check(next, id, projection.table)
+    } catch (error) {
+      return refuse(at, id, error)
+    }
+    if (entry !== undefined) entry.used = page
+    if (next === undefined || next === entry?.row) return
+    if (next === 'delete') {
+      if (entry === undefined) return
+      rows.delete(id)
+      weight -= entry.weight
+      count(tenantId, -1)
+      return
+    }
+    const heavy = weightOf(next, names)
+    weight += heavy - (entry?.weight ?? 0)
+    if (entry === undefined) {
+      rows.set(id, { tenantId, id, row: next, weight: heavy, used: page })
+      count(tenantId, 1)
+    } else {
+      entry.row = next
+      entry.weight = heavy
+    }
+  }
+
+  /** Takes rows that were spilled back into memory. */
+  async function takeBack(wanted: readonly { readonly tenantId: string; readonly id: string }[]): Promise<void> {
+    if (wanted.length === 0) return
+    guard?.()
+    for (const [tenantId, row] of await table.take(pool, wanted)) {
+      const heavy = weightOf(row, names)
+      weight += heavy
+      rowsOf(tenantId).set(row.id, { tenantId, id: row.id, row, weight: heavy, used: page })
+    }
+  }
+
+  async function write(entries: Iterable<Entry>): Promise<void> {
+    guard?.()
+    const client = await pool.connect()
+    let failed: Error | undefined
+    try {
+      await copyIn(client, `${schema}.${tableOf(projection)}`, columns, entries, valueOf)
+    } catch (error) {
+      failed = error instanceof Error ? error : new Error(String(error))
+      throw error
+    } finally {
+      client.release(failed)
+    }
+  }
+  const valueOf = (entry: Entry, column: number): Value | undefined => (column === 0 ? entry.tenantId : entry.row[names[column - 1] ?? ''])
+
+  function* all(): Generator<Entry> {
+    for (const rows of byTenant.values()) yield* rows.values()
+  }
+
+  return {
+    projection,
+    weight: () => weight,
+    async fold(events) {
+      page++
+      if (!spilled) {
+        for (const at of events) {
+          const one = keyed(at)
+          if (one !== undefined) apply(at, one.event, one.id)
+        }
+        return
+      }
+      const wanted = new Map<string, { tenantId: string; id: string }>()
+      const work: { at: RecordedEvent; event: DomainEvent; id: string }[] = []
+      const seen = new Set<string>()
+      for (const at of events) {
+        const one = keyed(at)
+        if (one === undefined) continue
+        work.push({ at, ...one })
+        const { tenantId } = at.stream
+        const key = rowKey(tenantId, one.id)
+        if (seen.has(key)) continue
+        seen.add(key)
+        if (!creating.has(at.type) && rowsOf(tenantId).get(one.id) === undefined) wanted.set(key, { tenantId, id: one.id })
+      }
+      await takeBack([...wanted.values()])
+      for (const { at, event, id } of work) apply(at, event, id)
+    },
+    async spill() {
+      if (!spilled) {
+        guard?.()
+        await pool.query(keyDefinition(projection, schema))
+        spilled = true
+      }
+      const ages: number[] = []
+      for (const entry of all()) ages.push(entry.used)
+      const median = Uint32Array.from(ages).sort()[ages.length >> 1] ?? 0
+      const cold: Entry[] = []
+      for (const entry of all()) if (entry.used <= median) cold.push(entry)
+      await write(cold)
+      for (const { tenantId, id, weight: freed } of cold) {
+        byTenant.get(tenantId)?.delete(id)
+        weight -= freed
+      }
+    },
+    async finish() {
+      await write(all())
+      byTenant.clear()
+      weight = 0
+    },
+    counts: () => Object.fromEntries([...counted].filter(([, rows]) => rows !== 0)),
+    parked: () => parked,
+  }
+}
+
+/** What is read of a parked event later on: its page is gone by then. */
+const kept = (at: RecordedEvent): RecordedEvent => ({ ...at, id: at.id, meta: at.meta })
+
+/** About what V8 needs for a row: measured with 22 columns it is 8 bytes a column, a header a string, and the entry around it. */
+function weightOf(row: AnyRow, names: readonly string[]): number {
+  let weight = 300 + 10 * names.length
+  for (const name of names) {
+    const value = row[name]
+    if (typeof value === 'string') weight += 20 + value.length
+    else if (value instanceof Date) weight += 64
+    else if (value instanceof Uint8Array) weight += 120 + value.byteLength
+  }
+  return weight
+}

@@ -1,0 +1,275 @@
+import type { PoolClient } from 'pg'
+import type { Position } from '../../domain/kernel/position.ts'
+import { acquireLease, releaseLease, type Lease } from '../../postgres/lease.ts'
+import { inTransaction } from '../../postgres/transaction.ts'
+import { createBulkFold } from './bulk-fold.ts'
+import { TooManyParked } from './failures.ts'
+import { adoptPrevious, createShadow, generationsOf, lockGenerations, type Generation } from './generations.ts'
+import { tableOf } from './naming.ts'
+import { createPageWriter, type PageWriter } from './page-writer.ts'
+import { copyParked, differentlyParked, parkedPositions } from './parked-before.ts'
+import type { Projection } from './projection.ts'
+import { copyLog, measure, type Claim, type Rebuilding } from './rebuild-steps.ts'
+import { foldRow } from './refold.ts'
+import { rowTable } from './rows.ts'
+import { follow, Superseded, switchOver } from './switch.ts'
+import { indexDefinitions, indexesOf, keyDefinition } from './tables.ts'
+import { verifyCounts, verifySample } from './verify.ts'
+
+// A whole generation beside the live one, all tenants, several read models in one pass over the log.
+//
+//   created      nothing stands yet
+//   copying      the log up to `target` goes through the folds into a bare table; begins anew after a crash, in a schema of a new name
+//   indexing     the table has all rows; key and indexes are made, a transaction each, so that a crash costs the one it met
+//   catching_up  the live writer's pages, on the new table, until fewer than 1,000 events are left; goes on from its checkpoint
+//   verifying    rows are counted and some are folded anew
+//   ready        the rest of the log is applied while the live writer waits, and the schemas change names: a transaction per read model
+//   live
+//
+// Invariant: whatever happens before that last transaction, queries see the live generation and nothing of this.
+
+const nearEnough = 1_000
+const mostParkedRows = 100
+
+export async function rebuildGenerations(rebuilding: Rebuilding, claim: Claim, projections: readonly Projection[]): Promise<void> {
+  for (;;) {
+    const { state } = claim.rebuild()
+    switch (state) {
+      case 'created':
+        if (claim.rebuild().kind === 'rollback') await takeBackPrevious(rebuilding, claim, projections)
+        else await claim.advance('copying')
+        break
+      case 'copying':
+        await copy(rebuilding, claim, projections)
+        break
+      case 'indexing':
+        await index(rebuilding, claim, projections)
+        break
+      case 'catching_up':
+        await withShadows(rebuilding, claim, projections, async (shadow) => shadow.catchUp())
+        await claim.advance('verifying')
+        break
+      case 'verifying':
+        await withShadows(rebuilding, claim, projections, async (shadow) => verify(rebuilding, claim, shadow))
+        await claim.advance('ready')
+        break
+      case 'ready':
+        await withShadows(rebuilding, claim, projections, async (shadow) => replace(rebuilding, claim, shadow))
+        await claim.advance('live')
+        break
+      case 'live':
+      case 'aborted':
+      case 'failed':
+        return
+      default:
+        state satisfies never
+    }
+  }
+}
+
+async function takeBackPrevious({ copyPool }: Rebuilding, claim: Claim, projections: readonly Projection[]): Promise<void> {
+  const { id, token } = claim.rebuild()
+  const position = await inTransaction(copyPool, async (client) => {
+    await lockGenerations(client)
+    await claim.within(client)
+    let furthest: Position | undefined
+    for (const projection of projections) {
+      const building = (await generationsOf(client, projection.name)).find(({ state, rebuildId }) => state === 'building' && rebuildId === id)
+      const adopted = building ?? (await adoptPrevious(client, projection, { rebuildId: id, token }))
+      if (adopted === undefined) throw new Superseded(`the previous generation of ${projection.name} is gone`)
+      furthest = adopted.position
+    }
+    return furthest
+  })
+  await claim.advance('catching_up', { target_position: position ?? null, position: position ?? 0 })
+}
+
+async function copy(rebuilding: Rebuilding, claim: Claim, projections: readonly Projection[]): Promise<void> {
+  const { copyPool } = rebuilding
+  const { id, token } = claim.rebuild()
+  const shadows = await inTransaction(copyPool, async (client) => {
+    await lockGenerations(client)
+    await claim.within(client)
+    const made: { projection: Projection; generation: Generation; live: Generation | undefined }[] = []
+    for (const projection of projections) {
+      const generation = await createShadow(client, projection, { rebuildId: id, token })
+      made.push({ projection, generation, live: (await generationsOf(client, projection.name)).find(({ state }) => state === 'live') })
+    }
+    return made
+  })
+  const { target, total } = await measure(rebuilding, undefined)
+  await claim.report({ target_position: target, position: 0, events_done: 0, events_total: total, events_per_second: null })
+  const folds = await Promise.all(
+    shadows.map(async ({ projection, generation, live }) => {
+      const positions = live === undefined ? new Set<Position>() : await parkedPositions(copyPool, live.subscription)
+      const parkedBefore = { sameVersion: live?.version === projection.version, positions }
+      const guard = (): void => claim.signal.throwIfAborted()
+      return { live, generation, parkedBefore, fold: createBulkFold({ projection, schema: generation.schema, pool: copyPool, parkedBefore, guard }) }
+    }),
+  )
+  await copyLog(
+    rebuilding,
+    claim,
+    folds.map(({ fold }) => fold),
+    target,
+  )
+  await inTransaction(copyPool, async (client) => {
+    await claim.within(client)
+    for (const { live, generation, parkedBefore, fold } of folds) {
+      const again = parkedBefore.sameVersion ? undefined : fold.parked().map(({ at }) => at.position)
+      if (live !== undefined) await copyParked(client, { from: live.subscription, to: generation.subscription, through: target, only: again })
+      await client.query('update es.subscriptions set position = $2 where name = $1', [generation.subscription, target])
+    }
+  })
+  await claim.advance('indexing', {
+    row_counts: JSON.stringify(Object.fromEntries(folds.map(({ fold }) => [fold.projection.name, fold.counts()]))),
+    position: target,
+    events_done: total,
+  })
+}
+
+async function index({ copyPool }: Rebuilding, claim: Claim, projections: readonly Projection[]): Promise<void> {
+  const { id, rowCounts } = claim.rebuild()
+  for (const projection of projections) {
+    const shadow = await buildingOf(copyPool, projection, id)
+    const wanted = [
+      { name: `${tableOf(projection)}_pkey`, text: keyDefinition(projection, shadow.schema) },
+      ...indexDefinitions(projection, shadow.schema).map((text, place) => ({ name: projection.table.indexes[place]?.name ?? '', text })),
+    ]
+    const standing = await indexesOf(copyPool, projection, shadow.schema)
+    for (const { name, text } of wanted) {
+      if (standing.has(name)) continue
+      claim.signal.throwIfAborted()
+      await inTransaction(copyPool, async (client) => {
+        await client.query(`set local maintenance_work_mem = '128MB'`)
+        await client.query(text)
+      })
+      await claim.report({})
+    }
+    await copyPool.query(`analyze ${shadow.schema}.${tableOf(projection)}`)
+    await verifyCounts(copyPool, projection, shadow.schema, rowCounts[projection.name] ?? {})
+  }
+  await claim.advance('catching_up')
+}
+
+type Shadow = {
+  readonly projection: Projection
+  readonly generation: Generation
+  readonly lease: Lease
+  readonly writer: PageWriter
+  /** To the head as it is, again until little is left; or exactly to a position. */
+  readonly catchUp: (until?: Position) => Promise<Position>
+}
+
+async function buildingOf(pool: Rebuilding['copyPool'], projection: Projection, rebuildId: string): Promise<Generation> {
+  const mine = (await generationsOf(pool, projection.name)).find((one) => one.state === 'building' && one.rebuildId === rebuildId)
+  if (mine === undefined) throw new Superseded(`the next generation of ${projection.name} is gone`)
+  return mine
+}
+
+/** Each shadow under the lease of its subscription, which fences whoever wrote it before. One that was switched before a crash is passed over. */
+async function withShadows(
+  rebuilding: Rebuilding,
+  claim: Claim,
+  projections: readonly Projection[],
+  work: (shadow: Shadow) => Promise<unknown>,
+): Promise<void> {
+  const { pool, store, copyPool, owner } = rebuilding
+  const { id } = claim.rebuild()
+  for (const projection of projections) {
+    const all = await generationsOf(copyPool, projection.name)
+    if (all.some(({ state, rebuildId }) => state === 'live' && rebuildId === id)) continue
+    const generation = await buildingOf(copyPool, projection, id)
+    const lease = await shadowLease(rebuilding, generation.subscription, `${owner} ${claim.rebuild().token}`)
+    try {
+      const writer = await createPageWriter({ projection, schema: generation.schema, pool, lease, hotRows: 8_000 })
+      let position = lease.position
+      const catchUp = async (until?: Position): Promise<Position> => {
+        const apply = async (to: Position): Promise<Position> => {
+          position = await follow({ projection, store, writer, signal: claim.signal }, position, to)
+          if (writer.parkedRows() > mostParkedRows) throw new TooManyParked(`${writer.parkedRows()} rows of ${lease.name} wait behind events`)
+          return position
+        }
+        if (until !== undefined) return apply(until)
+        for (;;) {
+          const { position: head } = await store.head()
+          const left = Number(head) - Number(position)
+          await apply(head)
+          await claim.report({ position })
+          if (left < nearEnough) return position
+        }
+      }
+      await work({ projection, generation, lease, writer, catchUp })
+    } finally {
+      await releaseLease(pool, lease).catch(() => undefined)
+    }
+  }
+}
+
+/** Long enough for what may stand still for a while; nobody asks for it but who has taken over the rebuild, and then the owner before is not waited for. */
+async function shadowLease({ pool }: Rebuilding, name: string, owner: string): Promise<Lease> {
+  await pool.query('update es.subscriptions set owner = null, lease_until = null, status = $2 where name = $1', [name, 'building'])
+  const lease = await acquireLease(pool, { name, owner, ttlMs: 600_000 })
+  if (lease === undefined) throw new Superseded(`${name} has another writer`)
+  return lease
+}
+
+async function verify(rebuilding: Rebuilding, claim: Claim, { projection, generation, catchUp }: Shadow): Promise<void> {
+  // What was live before is what it was: folding it anew would only say that the fold is another one now.
+  if (claim.rebuild().kind === 'rollback') return
+  const position = await catchUp()
+  await verifySample({ pool: rebuilding.copyPool, log: rebuilding }, projection, { ...generation, position })
+}
+
+const tries = 30
+
+async function replace(rebuilding: Rebuilding, claim: Claim, { projection, generation, lease, catchUp }: Shadow): Promise<void> {
+  const { copyPool } = rebuilding
+  for (let attempt = 1; ; attempt++) {
+    await catchUp()
+    try {
+      return await switchOver({
+        pool: copyPool,
+        projection,
+        shadow: generation,
+        lease,
+        catchUp,
+        claim: claim.within,
+        reconcile: async (client, live, at) => reconcile(rebuilding, client, { projection, generation, live, at }),
+      })
+    } catch (error) {
+      // Somebody holds a lock that the names need (a dump, a reader of the generation before the last): not now, then.
+      const locked = error instanceof Error && 'code' in error && error.code === '55P03'
+      if (!locked || attempt === tries) throw error
+    }
+  }
+}
+
+/** People may have retried or discarded parked events of the live rows while this was built: those rows are folded anew as the live ones stand. */
+async function reconcile(
+  rebuilding: Rebuilding,
+  client: PoolClient,
+  {
+    projection,
+    generation,
+    live,
+    at,
+  }: { projection: Projection; generation: Generation; live: Generation; at: { live: Position; shadow: Position } },
+): Promise<void> {
+  if (live.version !== projection.version) return
+  const table = rowTable(projection, generation.schema)
+  const without = await parkedPositions(client, live.subscription)
+  for (const { tenantId, id, key } of await differentlyParked(client, live.subscription, generation.subscription, at.live)) {
+    const known = await rowTable(projection, live.schema).load(rebuilding.pool, [{ tenantId, id }])
+    const row = await foldRow(rebuilding, projection, { tenantId, id, through: at.shadow, row: known.get(key), without })
+    for (const statement of table.write([{ tenantId, id, row }])) await client.query({ ...statement, values: [...(statement.values ?? [])] })
+    await client.query('delete from es.parked_events where subscription = $1 and tenant_id = $2 and stream_key = $3', [
+      generation.subscription,
+      tenantId,
+      id,
+    ])
+  }
+  // What the shadow parked beyond where the live one stands is its own.
+  await client.query('delete from es.parked_events where subscription = $1 and position <= $2', [generation.subscription, at.live])
+  await copyParked(client, { from: live.subscription, to: generation.subscription, through: at.live })
+}
