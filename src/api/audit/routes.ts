@@ -16,7 +16,9 @@ const moment = z.iso.datetime({ offset: true }).transform((value) => new Date(va
 const momentDoc = { type: 'string', format: 'date-time' } as const
 
 const filters = {
-  actor: text.meta({ description: "The actor's id: of a key, a user, `operator`, or a process such as `intake`" }),
+  actor: text.meta({
+    description: "The actor's id: of a key, a user, `operator`, or a process such as `intake`; or with its kind before it, `api:…`",
+  }),
   action: z
     .string()
     .min(1)

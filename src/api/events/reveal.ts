@@ -10,7 +10,13 @@ import type { Opener } from '../messages/opening.ts'
  * Opens the sealed fields of events of one tenant, for as long as one request reads: whose key it was is looked up once per stream.
  * What opens something itself (tokens, app secrets) is left as it is; `renderEvent` blanks it.
  */
-export function createRevealer({ log, open }: { log: Pick<TenantLog, 'readStream'>; open: Opener }): (recorded: RecordedEvent) => Promise<RecordedEvent> {
+export function createRevealer({
+  log,
+  open,
+}: {
+  log: Pick<TenantLog, 'readStream'>
+  open: Opener
+}): (recorded: RecordedEvent) => Promise<RecordedEvent> {
   const contacts = new Map<string, Promise<string>>()
 
   function subjectOf({ stream, data }: RecordedEvent): Promise<string> | string {
@@ -75,7 +81,7 @@ export function revealed(type: string, field: string, text: string | null): unkn
 }
 
 /** Whom the first event of a stream names; empty when it names nobody. */
-async function firstContact(log: TenantLog, tenantId: string, category: 'conversation' | 'media', id: string): Promise<string> {
+async function firstContact(log: Pick<TenantLog, 'readStream'>, tenantId: string, category: 'conversation' | 'media', id: string): Promise<string> {
   for await (const { data } of log.readStream(streamRef(category, tenantId, id), { upTo: 1 })) {
     return typeof data['contactId'] === 'string' ? data['contactId'] : ''
   }

@@ -5,6 +5,7 @@ import { BadCursor, decodeCursor, pageOf, type Page } from '../engine/page.ts'
 import { audit, type AuditRow } from './projection.ts'
 
 export type AuditFilter = {
+  /** An actor's id, or kind and id: `api:…`. */
   readonly actor?: string | undefined
   /** Any of these. Named, also what is left out of the list otherwise. */
   readonly actions?: readonly string[] | undefined
@@ -39,7 +40,11 @@ export async function listAudit(
     .limit(limit + 1)
   if (filter.actions === undefined) query = query.where(sql<boolean>`not a.noise`)
   else query = query.where('a.action', 'in', filter.actions)
-  if (filter.actor !== undefined) query = query.where('a.actor_id', '=', filter.actor)
+  if (filter.actor !== undefined) {
+    const [, kind, id] = /^(user|api|operator|process|provider):(.+)$/.exec(filter.actor) ?? []
+    query = query.where('a.actor_id', '=', id ?? filter.actor)
+    if (kind !== undefined) query = query.where('a.actor_kind', '=', kind)
+  }
   if (filter.entityType !== undefined) query = query.where('a.entity_type', '=', filter.entityType)
   if (filter.entityId !== undefined) query = query.where('a.entity_id', '=', filter.entityId)
   if (filter.correlationId !== undefined) query = query.where('a.correlation_id', '=', filter.correlationId)
