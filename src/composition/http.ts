@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Logger } from 'pino'
 import { alertRoutes } from '../api/alerts/routes.ts'
+import { auditRoutes } from '../api/audit/routes.ts'
 import { historySyncRoutes } from '../api/channels/history-sync.ts'
 import { profileRoutes } from '../api/channels/profile-routes.ts'
 import { channelRoutes } from '../api/channels/routes.ts'
@@ -29,9 +30,15 @@ import { attentionRoutes } from '../api/messages/attention.ts'
 import { messageRoutes } from '../api/messages/routes.ts'
 import { sendingRoutes } from '../api/messages/sending.ts'
 import { operationsRoutes } from '../api/operations/routes.ts'
+import { diffRoutes } from '../api/past/diff.ts'
+import { createReaderAt, type ReaderAt } from '../api/past/lists.ts'
 import { mountPages, type DemoSession } from '../api/pages/pages.ts'
+import { createAuditTrail } from '../commands/audit/trail.ts'
 import { validatePhone } from '../commands/contacts/validate-phone.ts'
 import { phoneRoutes } from '../api/phones/routes.ts'
+import { createDealWithParked } from '../api/projections/deal-with-parked.ts'
+import { parkedRoutes } from '../api/projections/parked-routes.ts'
+import { rebuildRoutes } from '../api/projections/rebuilds.ts'
 import { projectionRoutes } from '../api/projections/routes.ts'
 import { keyRoutes } from '../api/tenants/key-routes.ts'
 import { renderTemplate } from '../api/templates/render.ts'
@@ -45,7 +52,11 @@ import type { Config } from '../config.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
 import { tenantQueries } from '../postgres/queries.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
+import { createMoments } from '../projections/engine/moments.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
+import { createRebuilds } from '../projections/engine/rebuilds.ts'
+import { projections } from '../projections/index.ts'
+import { createParkedTools } from '../projections/engine/retry-parked.ts'
 import type { Metrics } from './metrics.ts'
 import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
@@ -123,9 +134,19 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   })
   const limits = createRateLimits()
   const feed = createFeed({ hub, store: storage.store, authenticate, countFailure: limits.countFailure, log })
+  const moments = createMoments({
+    pool: storage.workerPool,
+    copyPool: storage.copyPool,
+    reader,
+    scan: storage.scan,
+    signal: deps.signal,
+    log: log.child({ part: 'moments' }),
+  })
+  const readerAt = createReaderAt({ reader, logOf: storage.logOf, moments })
   const app = createApp({
-    routes: routesOf(deps, viewing),
+    routes: routesOf(deps, { ...viewing, readerAt }),
     authenticate,
+    audit: createAuditTrail(storage),
     idempotency: createKeptAnswers({ pool: storage.apiPool, vault: storage.vault }),
     readAfter: applied.waitFor,
     clock: deps.clock,
@@ -147,11 +168,14 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   return { listener, feed }
 }
 
-type Viewing = MediaViewing & { readonly showMedia: ShowMedia }
+type Viewing = MediaViewing & { readonly showMedia: ShowMedia; readonly readerAt: ReaderAt }
 
-function routesOf({ storage, useCases, applied, intake, metrics, config, starting, clock }: HttpDeps, { reader, open, links, showMedia }: Viewing) {
+function routesOf(
+  { storage, useCases, applied, intake, metrics, config, starting, clock }: HttpDeps,
+  { reader, readerAt, open, links, showMedia }: Viewing,
+) {
   const { logOf, vault, workerPool } = storage
-  const shared = { ...useCases, queries: reader, logOf, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
+  const shared = { ...useCases, queries: reader, readerAt, logOf, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
   return [
     ...operationsRoutes({
       checks: { ...checksOf(storage, applied, intake), start: () => Promise.resolve(starting()) },
@@ -166,7 +190,7 @@ function routesOf({ storage, useCases, applied, intake, metrics, config, startin
     metricsRoute({ queries: reader, acrossTenants: operatorQueries(workerPool), directory: useCases.directory, clock }),
     ...configRoutes(shared),
     ...alertRoutes({ reader, readAfter: applied.waitFor, resolveAlert: useCases.resolveAlert }),
-    ...conversationRoutes({ reader, logOf, open, inbox: useCases.inbox, presence: useCases.presence }),
+    ...conversationRoutes({ reader, readerAt, logOf, open, inbox: useCases.inbox, presence: useCases.presence }),
     ...presenceRoutes({ reader, presence: useCases.presence }),
     ...timelineRoutes({ logOf, open }),
     ...sendingRoutes({ reader, inbox: useCases.inbox, checkMedia: useCases.checkMedia }),
@@ -174,11 +198,15 @@ function routesOf({ storage, useCases, applied, intake, metrics, config, startin
     ...messageRoutes({ reader, logOf, open, showMedia, inbox: useCases.inbox }),
     ...attentionRoutes({ reader, open, showMedia, inbox: useCases.inbox }),
     ...templateRoutes(shared),
-    ...contactRoutes({ reader, logOf, open }),
+    ...diffRoutes({ logOf, open, directory: useCases.directory }),
+    ...contactRoutes({ reader, readerAt, logOf, open }),
     ...phoneRoutes({ validatePhone }),
     ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
+    ...parkedRoutes(createDealWithParked({ ...useCases, tools: createParkedTools({ pool: workerPool, store: storage.store, projections }) })),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),
-    ...eventRoutes({ logOf }),
+    ...rebuildRoutes({ rebuilds: createRebuilds({ pool: workerPool, projections }) }),
+    ...eventRoutes({ logOf, open }),
+    ...auditRoutes({ reader, open, eventsAt: storage.eventsAt }),
     ...asyncApiRoutes({ version }),
   ]
 }

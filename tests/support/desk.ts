@@ -1,7 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { WebSocket } from 'ws'
+import { createEventsAt } from '../../src/adapters/event-store/postgres/events-at.ts'
 import { createTenantLogs } from '../../src/adapters/event-store/postgres/tenant-log.ts'
+import { auditRoutes } from '../../src/api/audit/routes.ts'
 import { renderTemplate } from '../../src/api/templates/render.ts'
 import { renderChannel } from '../../src/api/channels/render.ts'
 import { contactRoutes } from '../../src/api/contacts/routes.ts'
@@ -24,9 +26,14 @@ import { createMediaLinks } from '../../src/api/media/links.ts'
 import { createRenderStored, createShowMedia } from '../../src/api/media/view.ts'
 import { messageRoutes } from '../../src/api/messages/routes.ts'
 import { sendingRoutes } from '../../src/api/messages/sending.ts'
+import { diffRoutes } from '../../src/api/past/diff.ts'
+import { createReaderAt } from '../../src/api/past/lists.ts'
 import { mountPages } from '../../src/api/pages/pages.ts'
 import { phoneRoutes } from '../../src/api/phones/routes.ts'
+import { createDealWithParked } from '../../src/api/projections/deal-with-parked.ts'
+import { parkedRoutes } from '../../src/api/projections/parked-routes.ts'
 import { projectionRoutes } from '../../src/api/projections/routes.ts'
+import { createAuditTrail } from '../../src/commands/audit/trail.ts'
 import { createFindContact } from '../../src/commands/contacts/find-contact.ts'
 import { validatePhone } from '../../src/commands/contacts/validate-phone.ts'
 import { createMeetContact } from '../../src/commands/contacts/meet-contact.ts'
@@ -39,6 +46,9 @@ import { channel } from '../../src/domain/channel/channel.ts'
 import { conversation, conversationId, inboundMessageId } from '../../src/domain/conversation/conversation.ts'
 import type { CommandContext } from '../../src/domain/kernel/context.ts'
 import { tenantQueries } from '../../src/postgres/queries.ts'
+import { createMoments, type MomentOptions } from '../../src/projections/engine/moments.ts'
+import { createSettleAlert } from '../../src/commands/alerts/alerts.ts'
+import { createParkedTools } from '../../src/projections/engine/retry-parked.ts'
 import { projections } from '../../src/projections/index.ts'
 import { openHouse } from './house.ts'
 
@@ -51,7 +61,9 @@ const silent = pino({ level: 'silent' })
  * The inbox as one process serves it, on a database of its own: log, vault, read models, routes, feed. No provider: tests say what a customer wrote
  * and what the provider answered by the same commands that the intake and the sender use. Credentials are `key-<tenantId>` until they are revoked.
  */
-export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: number; authTimeoutMs?: number; failuresPerMinute?: number } = {}) {
+export async function startDesk(
+  options: { slowBeyond?: number; heartbeatMs?: number; moments?: Partial<MomentOptions>; authTimeoutMs?: number; failuresPerMinute?: number } = {},
+) {
   const house = await openHouse(projections)
   const { pools, store, vault, applied } = house
   const commands = createCommands({ store, vault })
@@ -61,6 +73,17 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const reader = tenantQueries(pools.api)
   const logOf = createTenantLogs({ pool: pools.api, head: store.head })
   const open = createOpener(vault)
+  const moments = createMoments({
+    pool: pools.worker,
+    copyPool: pools.copy,
+    reader,
+    scan: house.scan,
+    signal: house.signal,
+    log: silent,
+    waitMs: 20_000,
+    ...options.moments,
+  })
+  const readerAt = createReaderAt({ reader, logOf, moments })
   const links = createMediaLinks({ vault, clock: () => new Date() })
   const showMedia = createShowMedia({ reader, open, links })
   const seen: { what: 'read' | 'typing'; providerId: string }[] = []
@@ -98,24 +121,34 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
   const replay = async () => ({ missing: true }) as const
   const app = createApp({
     routes: [
-      ...conversationRoutes({ reader, logOf, open, inbox, presence }),
+      ...conversationRoutes({ reader, readerAt, logOf, open, inbox, presence }),
       ...presenceRoutes({ reader, presence }),
       ...timelineRoutes({ logOf, open }),
       ...messageRoutes({ reader, logOf, open, showMedia, inbox }),
       ...attentionRoutes({ reader, open, showMedia, inbox }),
       ...sendingRoutes({ inbox, reader, checkMedia: createCheckMedia({ commands, canConvert: async () => false }) }),
-      ...contactRoutes({ reader, logOf, open }),
+      ...diffRoutes({ logOf, open, directory: { channelOf: () => undefined } }),
+      ...contactRoutes({ reader, readerAt, logOf, open }),
       ...phoneRoutes({ validatePhone }),
       ...deliveryRoutes({ reader, logOf, vault, replay }),
+      ...parkedRoutes(
+        createDealWithParked({
+          tools: createParkedTools({ pool: pools.worker, store, projections }),
+          commands,
+          settleAlert: createSettleAlert({ commands }),
+        }),
+      ),
       ...projectionRoutes({
         progressOf: applied.progress,
         intake: createIntakeWatch({ pool: pools.worker, store, clock: () => new Date() }).progress,
         reader,
       }),
-      ...eventRoutes({ logOf }),
+      ...eventRoutes({ logOf, open }),
+      ...auditRoutes({ reader, open, eventsAt: createEventsAt(pools.api) }),
       ...asyncApiRoutes({ version: 'test' }),
     ],
     authenticate,
+    audit: createAuditTrail({ store, vault }),
     idempotency: createKeptAnswers({ pool: pools.api, vault }),
     readAfter: applied.waitFor,
     clock: () => new Date(),
@@ -141,6 +174,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     inbox,
     hub,
     feed,
+    moments,
     applied,
     context,
     pools,
@@ -184,6 +218,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     /** What the sender and the provider do with a queued message. */
     provider: (tenantId: string, id: string, command: Parameters<typeof conversation.decide>[0]) =>
       commands.execute(conversation, id, command, context(tenantId)),
+    url: `http://${origin}`,
     async call(key: string | undefined, method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
       const response = await fetch(`http://${origin}${path}`, {
         method,
@@ -195,10 +230,9 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
       const text = await response.text()
-      const json =
-        response.headers.get('content-type')?.includes('json') === true
-          ? (JSON.parse(text) as Record<string, unknown>)
-          : ({} as Record<string, unknown>)
+      const json = /[/+]json/.test(response.headers.get('content-type') ?? '')
+        ? (JSON.parse(text) as Record<string, unknown>)
+        : ({} as Record<string, unknown>)
       return { status: response.status, headers: response.headers, text, json }
     },
     /** A feed client that keeps what it was sent. */
@@ -247,7 +281,7 @@ export async function startDesk(options: { slowBeyond?: number; heartbeatMs?: nu
     },
     async stop() {
       await feed.close()
-      await house.close(() => hub.ended)
+      await house.close(() => Promise.all([hub.ended, moments.ended()]))
     },
   }
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pino } from 'pino'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { createLogScan } from '../../src/adapters/event-store/postgres/scan-log.ts'
 import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
 import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { createPool } from '../../src/postgres/pool.ts'
@@ -20,10 +21,12 @@ export async function openHouse(projections: readonly Projection[]) {
     worker: createPool({ url: db.url, role: 'recado_worker', max: 12, name: 'house worker' }),
     api: createPool({ url: db.url, role: 'recado_api', max: 8, name: 'house api' }),
     owner: createPool({ url: db.url, role: 'owner', max: 2, name: 'house owner' }),
+    copy: createPool({ url: db.url, role: 'owner', max: 4, name: 'house copy', pipeline: false }),
   }
   const masterKey = randomBytes(32)
   await checkMasterKey({ pool: pools.worker, masterKey })
   const store = createPostgresEventStore({ pool: pools.worker, listenUrl: db.url })
+  const scan = createLogScan(pools.copy)
   const vault = createVault({ pool: pools.worker, masterKey })
   const applied = createAppliedPositions({ projections, pool: pools.worker, store })
   const stop = new AbortController()
@@ -44,8 +47,10 @@ export async function openHouse(projections: readonly Projection[]) {
 
   return {
     db,
+    masterKey,
     pools,
     store,
+    scan,
     vault,
     applied,
     /** Aborted when the house is closed. */

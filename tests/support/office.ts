@@ -26,6 +26,8 @@ import { createCommands } from '../../src/commands/kernel/execute.ts'
 import type { CallResult, CloudApi, CloudApiAccount } from '../../src/commands/ports/cloud-api.ts'
 import type { BusinessProfile, ProfilesApi } from '../../src/commands/ports/profiles-api.ts'
 import { createIssueApiKey, createRevokeApiKey } from '../../src/commands/tenants/api-keys.ts'
+import { createMoments } from '../../src/projections/engine/moments.ts'
+import { createReaderAt } from '../../src/api/past/lists.ts'
 import { createTenantCreation } from '../../src/commands/tenants/create-tenant.ts'
 import { createGovernTenant } from '../../src/commands/tenants/govern-tenant.ts'
 import type { NumberFacts } from '../../src/domain/channel/events.ts'
@@ -96,10 +98,13 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
   const here = process()
   await here.directory.ready()
   const queries = tenantQueries(pools.api)
+  const logOf = createTenantLogs({ pool: pools.api, head: store.head })
+  const moments = createMoments({ pool: pools.worker, copyPool: pools.copy, reader: queries, scan: house.scan, signal: house.signal, log })
   const routeDeps = {
     ...here,
     queries,
-    logOf: createTenantLogs({ pool: pools.api, head: store.head }),
+    logOf,
+    readerAt: createReaderAt({ reader: queries, logOf, moments }),
     acrossTenants: operatorQueries(pools.worker),
     readAfter: applied.waitFor,
     publicUrl: 'https://recado.example',

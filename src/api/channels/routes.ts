@@ -12,6 +12,7 @@ import { listBody, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { settled } from '../http/settled.ts'
+import { momentProblems, type ReaderAt } from '../past/lists.ts'
 import { asOf } from '../past/moment.ts'
 import { shown } from '../past/shown.ts'
 import { renderChannel } from './render.ts'
@@ -20,6 +21,7 @@ import { channelAfter, channelReads, type ChannelViewDeps } from './view.ts'
 
 export type ChannelRoutesDeps = ChannelViewDeps & {
   readonly logOf: TenantLogs
+  readonly readerAt: ReaderAt
   readonly addChannel: AddChannel
   readonly changeChannel: ChangeChannel
   readonly testChannel: CheckChannel
@@ -34,7 +36,7 @@ const changing = ['precondition_failed', 'channel_removed'] as const
 const asking = ['credentials_refused', 'provider_unreachable'] as const
 
 export function channelRoutes(deps: ChannelRoutesDeps): readonly Route[] {
-  const { queries, logOf, directory } = deps
+  const { queries, logOf, readerAt, directory } = deps
   return [
     route({
       method: 'post',
@@ -60,12 +62,17 @@ export function channelRoutes(deps: ChannelRoutesDeps): readonly Route[] {
       tag,
       access: 'channels:read',
       summary: 'List channels, oldest first',
-      query: z.object({ ...paging, kind: channelSchema.shape.kind.optional(), status: channelSchema.shape.status.optional() }),
+      query: z.object({ ...paging, kind: channelSchema.shape.kind.optional(), status: channelSchema.shape.status.optional(), as_of: asOf }),
       reads: channelReads,
+      problems: momentProblems,
       responses: { 200: { description: 'Channels', schema: pageOf(channelSchema) } },
-      async handle({ tenantId, query }) {
-        const page = await listChannels(queries, tenantId, query)
-        return ok(listBody(page, (row) => renderChannel(row, directory.channelOf(tenantId, row.id))))
+      async handle({ tenantId, query: { as_of: moment, ...query } }) {
+        const { queries: then, position } = await readerAt(tenantId, [channels], moment)
+        const page = await listChannels(then, tenantId, query)
+        return ok(
+          listBody(page, (row) => renderChannel(row, directory.channelOf(tenantId, row.id))),
+          { position },
+        )
       },
     }),
     route({

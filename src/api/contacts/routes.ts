@@ -9,13 +9,24 @@ import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { listed } from '../messages/listed.ts'
 import type { Opener } from '../messages/opening.ts'
+import { momentProblems, type ReaderAt } from '../past/lists.ts'
 import { asOf } from '../past/moment.ts'
 import { shown } from '../past/shown.ts'
 import { renderContact, renderContacts } from './render.ts'
 import { contact } from './schema.ts'
 
 /** The people who wrote to the tenant, or were written to. */
-export function contactRoutes({ reader, logOf, open }: { reader: TenantQueries; logOf: TenantLogs; open: Opener }): readonly Route[] {
+export function contactRoutes({
+  reader,
+  readerAt,
+  logOf,
+  open,
+}: {
+  reader: TenantQueries
+  readerAt: ReaderAt
+  logOf: TenantLogs
+  open: Opener
+}): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -23,10 +34,14 @@ export function contactRoutes({ reader, logOf, open }: { reader: TenantQueries; 
       tag: 'Contacts',
       summary: 'Contacts, newest first',
       access: 'contacts:read',
-      query: z.object(paging),
+      query: z.object({ ...paging, as_of: asOf }),
       responses: { 200: { description: 'A page of contacts', schema: pageOf(contact) } },
       reads: ['contacts'],
-      handle: async ({ tenantId, query }) => listed(listContacts(reader, tenantId, query), (rows) => renderContacts(tenantId, rows, open)),
+      problems: momentProblems,
+      async handle({ tenantId, query: { as_of: moment, ...query } }) {
+        const { queries, position } = await readerAt(tenantId, [contacts], moment)
+        return listed(listContacts(queries, tenantId, query), (rows) => renderContacts(tenantId, rows, open), position)
+      },
     }),
     route({
       method: 'get',

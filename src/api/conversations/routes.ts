@@ -2,8 +2,12 @@ import { z } from 'zod'
 import type { Inbox } from '../../commands/conversations/inbox.ts'
 import type { Presence } from '../../commands/conversations/presence.ts'
 import type { TenantLogs } from '../../domain/kernel/event-store.ts'
+import { contacts } from '../../projections/contacts/projection.ts'
 import { conversationAsOf } from '../../projections/conversations/as-of.ts'
+import { conversations } from '../../projections/conversations/projection.ts'
 import { getConversation, listConversations } from '../../projections/conversations/queries.ts'
+import type { Projection } from '../../projections/engine/projection.ts'
+import { messageChanges } from '../../projections/messageChanges/projection.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
 import { flag, pageOf, paging } from '../http/paging.ts'
@@ -13,6 +17,7 @@ import { listed } from '../messages/listed.ts'
 import { notSupported } from '../messages/not-supported.ts'
 import type { Opener } from '../messages/opening.ts'
 import { done } from '../messages/refusals.ts'
+import { momentProblems, type ReaderAt } from '../past/lists.ts'
 import { asOf } from '../past/moment.ts'
 import { tellRead } from './presence.ts'
 import { renderConversation, renderConversations } from './render.ts'
@@ -24,17 +29,20 @@ const momentDoc = { type: 'string', format: 'date-time' } as const
 /** Nobody is assigned and nothing is labelled yet: whatever value is asked for, no conversation has it. */
 const noneYet = z.string().max(200).optional().meta({ description: 'No conversation has one yet' })
 const given = (value: string | undefined): boolean => value !== undefined && value !== ''
+const inboxReads: readonly Projection[] = [conversations, contacts, messageChanges]
 const changed = { 200: { description: 'Done, or already so', schema: z.object({ id: z.string() }) } }
 
 /** The inbox: lists, one conversation, and what people do with it besides writing. */
 export function conversationRoutes({
   reader,
+  readerAt,
   logOf,
   open,
   inbox,
   presence,
 }: {
   reader: TenantQueries
+  readerAt: ReaderAt
   logOf: TenantLogs
   open: Opener
   inbox: Inbox
@@ -57,15 +65,17 @@ export function conversationRoutes({
         team: noneYet,
         label: noneYet,
         q: z.string().max(500).optional().meta({ description: 'Not supported yet: refused' }),
+        as_of: asOf,
       }),
       responses: { 200: { description: 'A page of the inbox', schema: pageOf(conversation) } },
-      reads: ['conversations', 'contacts', 'messageChanges'],
-      async handle({ tenantId, query: { channel, updated_since: updatedSince, assignee, team, label, q, ...query } }) {
+      reads: inboxReads.map(({ name }) => name),
+      problems: momentProblems,
+      async handle({ tenantId, query: { channel, updated_since: updatedSince, assignee, team, label, q, as_of: moment, ...query } }) {
         if (given(q)) throw notSupported('q', 'conversations cannot be searched by words')
         if ([assignee, team, label].some(given)) return ok({ data: [], next_cursor: null })
-        return listed(listConversations(reader, tenantId, { ...query, channelId: channel, updatedSince }), (rows) =>
-          renderConversations(tenantId, rows, open),
-        )
+        const { queries, position } = await readerAt(tenantId, inboxReads, moment)
+        const page = listConversations(queries, tenantId, { ...query, channelId: channel, updatedSince })
+        return listed(page, (rows) => renderConversations(tenantId, rows, open), position)
       },
     }),
     route({

@@ -92,6 +92,32 @@ export const problemCodes = {
   media_pending: [409, 'The file is not here yet', 'It is being fetched from the provider. Ask again, or wait for `media.stored` in the feed.'],
   media_gone: [410, 'The file is gone', 'It was erased, the provider no longer had it, or it could not be fetched; `detail` says which.'],
 
+  // The past
+  moment_preparing: [
+    503,
+    'The list is being put together',
+    'A list as of a moment is built when it is first asked for. Ask again after `Retry-After`.',
+  ],
+  moment_too_long: [
+    422,
+    'Too much happened up to then',
+    'A list as of a moment reads the log up to there, and the organisation has more events than are read for one answer. Single resources can still be asked for.',
+  ],
+
+  // Read models
+  parked_behind: [
+    409,
+    'It only waits behind another one',
+    'This event could be applied but for an earlier one of the same row. Discard or retry the one that failed.',
+  ],
+
+  rebuild_running: [409, 'It is being built already', 'One rebuild of a read model at a time; `detail` names the one that is under way.'],
+  no_previous_generation: [
+    409,
+    'There is nothing to go back to',
+    'The rows that were shown before are kept for a day after a switch, and can be taken back by the version of Recado that wrote them.',
+  ],
+
   // Us
   unavailable: [
     503,

@@ -1,3 +1,4 @@
+import type { Position } from '../../domain/kernel/position.ts'
 import { BadCursor, type Page } from '../../projections/engine/page.ts'
 import { ok, type Answer } from '../http/call.ts'
 import { badCursor } from '../http/paging.ts'
@@ -6,10 +7,11 @@ import { badCursor } from '../http/paging.ts'
 export async function listed<Row>(
   page: Promise<Page<Row>>,
   render: (rows: readonly Row[]) => Promise<readonly unknown[]> | readonly unknown[],
+  position?: Position,
 ): Promise<Answer> {
   try {
     const { rows, nextCursor } = await page
-    return ok({ data: await render(rows), next_cursor: nextCursor ?? null })
+    return ok({ data: await render(rows), next_cursor: nextCursor ?? null }, { position })
   } catch (error) {
     throw error instanceof BadCursor ? badCursor() : error
   }

@@ -12,6 +12,7 @@ import { idParams } from '../http/fields.ts'
 import { flag, listBody, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
+import { momentProblems, type ReaderAt } from '../past/lists.ts'
 import { asOf } from '../past/moment.ts'
 import { shown } from '../past/shown.ts'
 import { defaultRoutes, type DefaultRoutesDeps } from './default-routes.ts'
@@ -23,6 +24,7 @@ import { templateAfter, templateReads } from './view.ts'
 
 export type TemplateRoutesDeps = DefaultRoutesDeps & {
   readonly logOf: TenantLogs
+  readonly readerAt: ReaderAt
   readonly submitTemplate: SubmitTemplate
   readonly editTemplate: EditTemplate
   readonly deleteTemplate: DeleteTemplate
@@ -37,7 +39,7 @@ export function templateRoutes(deps: TemplateRoutesDeps): readonly Route[] {
   return [...defaultRoutes(deps), ...readingRoutes(deps), ...changingRoutes(deps), previewRoute(deps)]
 }
 
-function readingRoutes({ queries, logOf, directory }: TemplateRoutesDeps): readonly Route[] {
+function readingRoutes({ queries, logOf, readerAt, directory }: TemplateRoutesDeps): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -52,15 +54,21 @@ function readingRoutes({ queries, logOf, directory }: TemplateRoutesDeps): reado
         category: short,
         name: short.meta({ description: 'A part of the name' }),
         channel: short.meta({ description: 'Those that this channel can send: the templates of its account' }),
+        as_of: asOf,
       }),
       reads: templateReads,
+      problems: momentProblems,
       responses: { 200: { description: 'Templates', schema: pageOf(templateSchema) } },
-      async handle({ tenantId, query: { channel, ...query } }) {
+      async handle({ tenantId, query: { channel, as_of: moment, ...query } }) {
         const wabaId = channel === undefined ? undefined : directory.channelOf(tenantId, channel)?.wabaId
         if (channel !== undefined && wabaId === undefined) return ok({ data: [], next_cursor: null })
         const filter = { ...query, status: query.status?.toUpperCase(), category: query.category?.toUpperCase(), wabaId }
         const channels = directory.channelsOf(tenantId)
-        return ok(listBody(await listTemplates(queries, tenantId, filter), (row) => renderTemplate(row, channels)))
+        const { queries: then, position } = await readerAt(tenantId, [templates], moment)
+        return ok(
+          listBody(await listTemplates(then, tenantId, filter), (row) => renderTemplate(row, channels)),
+          { position },
+        )
       },
     }),
     route({

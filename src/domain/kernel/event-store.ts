@@ -46,7 +46,10 @@ export type EventStore = {
    */
   append: (append: Append) => Promise<AppendResult>
   /** The stream's events in order, from version `after` + 1; up to a version or as known at a moment or position. */
-  readStream: (stream: StreamRef, options?: { after?: number; upTo?: number; asOf?: Date | Position; attachments?: boolean }) => AsyncIterable<RecordedEvent>
+  readStream: (
+    stream: StreamRef,
+    options?: { after?: number; upTo?: number; asOf?: Date | Position; attachments?: boolean },
+  ) => AsyncIterable<RecordedEvent>
   readAll: (read: LogRead) => Promise<LogPage>
   /** Every event after a position, in order, none twice and none left out, without end; `caught-up` each time the tip is reached. Survives lost connections. */
   subscribe: (subscription: LogSubscription) => AsyncIterable<Delivery>
