@@ -45,10 +45,22 @@ export async function recordFailures(
       await note(
         store,
         delivery,
-        all.map(({ path, error }) => ({ type: 'DeliveryItemFailed', path, error })),
+        fewOf(all).map(({ path, error }) => ({ type: 'DeliveryItemFailed', path, error })),
       )
     }),
   )
+}
+
+/** What is wrong with the hundredth item is wrong with the others, too; thousands of notes would make an append that nobody else's fits beside. */
+const mostNotes = 100
+
+/** The first of them, and how many more there are. */
+function fewOf(failures: readonly ItemFailure[]): readonly ItemFailure[] {
+  const [first] = failures
+  if (first === undefined || failures.length <= mostNotes) return failures
+  const { tenantId, deliveryId } = first
+  const error = `${failures.length - mostNotes} further items could not be applied either`
+  return [...failures.slice(0, mostNotes), { tenantId, deliveryId, path: '', error }]
 }
 
 async function note(store: EventStore, delivery: RecordedEvent, events: readonly DeliveryEvent[]): Promise<void> {

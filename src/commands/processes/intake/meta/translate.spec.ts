@@ -24,6 +24,21 @@ const status = (raw: object) => {
   return item
 }
 
+describe('a delivery of a million nothings', () => {
+  it('is one thing that cannot be read, and found to be that at once', () => {
+    const began = performance.now()
+    expect(translate(delivery({ messages: Array.from({ length: 1_000_000 }, () => 1) }), receivedAt)).toMatchObject([
+      { kind: 'unreadable', path: '' },
+    ])
+    expect(performance.now() - began).toBeLessThan(1_000)
+  })
+  it("is not a phone's history, of which a delivery holds as many messages as fit into it", () => {
+    const messages = Array.from({ length: 30_000 }, (_, n) => ({ ...text, id: `wamid.${n}` }))
+    const items = translate(delivery({ history: [{ threads: [{ id: '15550002222', messages }] }] }, 'history'), receivedAt)
+    expect(items.filter(({ kind }) => kind === 'recorded')).toHaveLength(30_000)
+  })
+})
+
 describe('a message', () => {
   it('of text is taken with its words, its sender and its moment', () => {
     expect(message(text)).toMatchObject({
