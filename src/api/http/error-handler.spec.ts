@@ -18,6 +18,12 @@ describe('what was thrown', () => {
       422,
       'invalid_request',
     ],
+    [
+      'a column that a read model gets with its next version, which is still being filled',
+      Object.assign(new Error('column "media" does not exist'), { code: '42703', severity: 'ERROR' }),
+      503,
+      'unavailable',
+    ],
     ['a cursor of another list', new BadCursor('no'), 422, 'invalid_request'],
     ['a mistake of ours', new TypeError('x is not a function'), 500, 'internal'],
     ['something that is no error', 'oops', 500, 'internal'],
