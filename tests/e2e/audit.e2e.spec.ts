@@ -56,10 +56,10 @@ describe('the trace of a customer and an answer', () => {
     })
     await expect.poll(async () => (await list('/v1/events?type=MessageReceived')).length).toBe(1)
     const [received] = await list('/v1/events?type=MessageReceived')
-    const { id: conversationId } = received?.['stream'] as Json
-    const quoted = (received?.['data'] as Json)['provider_id']
+    const { stream, data } = received as { stream: { id: string }; data: { provider_id: string } }
+    const [conversationId, quoted] = [stream.id, data.provider_id]
     await expect.poll(async () => (await list('/v1/conversations')).length).toBe(1)
-    const sent = await call('POST', `/v1/conversations/${String(conversationId)}/messages`, {
+    const sent = await call('POST', `/v1/conversations/${conversationId}/messages`, {
       body: { type: 'text', text: { body: 'Sí' }, context: { message_id: quoted } },
     })
     expect(sent.status).toBe(202)

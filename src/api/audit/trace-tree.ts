@@ -81,61 +81,73 @@ function sendBefore(report: AuditRow, ofMessage: readonly AuditRow[]): AuditRow 
   )
 }
 
-type Building = { readonly row: AuditRow; readonly relation: Relation | undefined; readonly children: Building[] }
+type Node = { readonly row: AuditRow; readonly relation: Relation | undefined; readonly children: Node[] }
 
-/** Down from the root, a level at a time: one look per kind of edge and level, whatever the number of nodes. The way to the focus is put in first. */
-async function treeOf(path: readonly AuditRow[], look: Look, rowOf: RowOf): Promise<Trace> {
-  const nodes = new Map<string, Building>()
+/** What has been found so far. Each event stands in one place; beyond the most nodes nothing is added, and that is remembered. */
+function createNodes() {
+  const byId = new Map<string, Node>()
   let truncated = false
-  const add = (row: AuditRow, relation: Relation | undefined, parent: Building | undefined): Building | undefined => {
-    if (nodes.has(row.id)) return undefined
-    if (nodes.size >= mostNodes) {
-      truncated = true
-      return undefined
-    }
-    const node: Building = { row, relation, children: [] }
-    nodes.set(row.id, node)
-    parent?.children.push(node)
-    return node
+  return {
+    of: (id: string): Node | undefined => byId.get(id),
+    all: (): Node[] => [...byId.values()],
+    truncated: () => truncated,
+    add(row: AuditRow, relation: Relation | undefined, parent: Node | undefined): Node | undefined {
+      if (byId.has(row.id)) return undefined
+      if (byId.size >= mostNodes) {
+        truncated = true
+        return undefined
+      }
+      const node: Node = { row, relation, children: [] }
+      byId.set(row.id, node)
+      parent?.children.push(node)
+      return node
+    },
   }
+}
+type Nodes = ReturnType<typeof createNodes>
 
+/** Down from the root, a level at a time, whatever the number of nodes on it. The way to the focus is put in first, so that it is there even in a tree that is cut. */
+async function treeOf(path: readonly AuditRow[], look: Look, rowOf: RowOf): Promise<Trace> {
+  const nodes = createNodes()
   const [top] = path
-  const root = top === undefined ? undefined : add(top, undefined, undefined)
+  const root = top === undefined ? undefined : nodes.add(top, undefined, undefined)
   if (root === undefined) throw new Error('a trace begins with an event')
   let above = root
-  for (const row of path.slice(1)) above = add(row, (await parentOf(row, look, rowOf))?.relation, above) ?? above
+  for (const row of path.slice(1)) above = nodes.add(row, (await parentOf(row, look, rowOf))?.relation, above) ?? above
 
-  const byCommand = (await rowOf(root.row.causationId)) === undefined || root.row.causationId === root.row.id
-  let frontier = [...nodes.values()]
-  for (let level = 0; frontier.length > 0 && level < mostSteps; level++) {
-    const here = new Map(frontier.map((node) => [node.row.id, node]))
-    const messages = new Map(frontier.flatMap((node) => (isSend(node.row) ? [[node.row.message ?? '', node] as const] : [])))
-    const questions = new Map(frontier.flatMap((node) => (node.row.type === 'MessageReceived' ? [[node.row.message ?? '', node] as const] : [])))
-    const [caused, reported, answered, siblings] = await Promise.all([
-      look('causationId', [...here.keys()]),
-      look('message', [...messages.keys()]),
-      look('answers', [...questions.keys()]),
-      level === 0 && byCommand ? look('causationId', [root.row.causationId]) : [],
-    ])
-    const found: (Building | undefined)[] = []
-    for (const row of answered) found.push(add(row, 'answer', questions.get(row.answers ?? '')))
-    for (const row of siblings) found.push(add(row, 'same_command', root))
-    for (const row of reported) {
-      const send = reports.has(row.type) ? sendBefore(row, reported) : undefined
-      // Shown under the provider's answer, which may be a level further down than the message and not here yet.
-      const parent = send === undefined ? undefined : nodes.get(send.id)
-      if (parent !== undefined) found.push(add(row, 'report', parent))
-    }
-    // A report that is known to be about a send of this tree waits for that send.
-    const waiting = new Set(reported.filter((row) => reports.has(row.type) && sendBefore(row, reported) !== undefined).map(({ id }) => id))
-    for (const row of caused) if (!waiting.has(row.id)) found.push(add(row, 'caused', here.get(row.causationId)))
-    frontier = found.filter((node) => node !== undefined)
-  }
+  const ofCommand = (await rowOf(root.row.causationId)) === undefined ? await look('causationId', [root.row.causationId]) : []
+  for (const row of ofCommand) nodes.add(row, 'same_command', root)
+  let frontier = nodes.all()
+  for (let level = 0; frontier.length > 0 && level < mostSteps; level++) frontier = await grow(nodes, frontier, look)
   if (root.row.type === 'WebhookReceived') {
-    for (const row of await look('correlationId', [root.row.correlationId])) if (isBefore(root.row, row)) add(row, 'same_delivery', root)
+    for (const row of await look('correlationId', [root.row.correlationId])) if (isBefore(root.row, row)) nodes.add(row, 'same_delivery', root)
   }
-  for (const { children } of nodes.values()) children.sort((a, b) => (isBefore(a.row, b.row) ? -1 : 1))
-  return { root, truncated }
+  for (const { children } of nodes.all()) children.sort((a, b) => (isBefore(a.row, b.row) ? -1 : 1))
+  return { root, truncated: nodes.truncated() }
 }
 
-const isSend = (row: AuditRow): boolean => sends.has(row.type) && row.message !== null
+/** What hangs under these nodes: one look per kind of edge. */
+async function grow(nodes: Nodes, frontier: readonly Node[], look: Look): Promise<Node[]> {
+  const here = new Map(frontier.map((node) => [node.row.id, node]))
+  const messagesOf = (wanted: (row: AuditRow) => boolean): Map<string, Node> =>
+    new Map(frontier.flatMap((node) => (node.row.message !== null && wanted(node.row) ? [[node.row.message, node] as const] : [])))
+  const questions = messagesOf(({ type }) => type === 'MessageReceived')
+  const [caused, ofMessages, answers] = await Promise.all([
+    look('causationId', [...here.keys()]),
+    look('message', [...messagesOf(({ type }) => sends.has(type)).keys()]),
+    look('answers', [...questions.keys()]),
+  ])
+  // A report belongs to its send, which may be a level further down and not here yet: it waits for it, also where it is caused by something in this tree.
+  const sendOf = new Map(ofMessages.filter(({ type }) => reports.has(type)).map((row) => [row, sendBefore(row, ofMessages)]))
+  const waiting = new Set([...sendOf].flatMap(([row, send]) => (send === undefined ? [] : [row.id])))
+  const reported = [...sendOf].flatMap(([row, send]) => {
+    const parent = send === undefined ? undefined : nodes.of(send.id)
+    return parent === undefined ? [] : [nodes.add(row, 'report', parent)]
+  })
+  const found = [
+    ...answers.map((row) => nodes.add(row, 'answer', questions.get(row.answers ?? ''))),
+    ...reported,
+    ...caused.filter(({ id }) => !waiting.has(id)).map((row) => nodes.add(row, 'caused', here.get(row.causationId))),
+  ]
+  return found.filter((node) => node !== undefined)
+}
