@@ -8,14 +8,12 @@ import { badCursor } from './paging.ts'
 import type { HttpRequest, HttpResponse } from './principal.ts'
 import { problem, Problem } from './problem.ts'
 
-/** PostgreSQL or the way to it is gone or full: 08*, 53*, 57P0*, and the socket's own codes. Repeating helps, a change of the request does not. */
-const databaseAway = /^(08\w{3}|53\w{3}|57P0\w|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOENT)$/
-
 /**
- * A column, table or schema is not there: a read model of the version before is still in its place while the new one is filled from the log (see
- * `prepareReadModels`), or is being exchanged for it at this moment. It passes by itself.
+ * PostgreSQL or the way to it is gone or full: 08*, 53*, 57P0*, and the socket's own codes. Or a column, table or schema is not there (42703, 42P01, 3F000):
+ * the read model of the version before is still in its place while the next one is filled from the log, or is being exchanged for it at this moment.
+ * Repeating helps, a change of the request does not.
  */
-const readModelOfBefore: ReadonlySet<string> = new Set(['42703', '42P01', '3F000'])
+const databaseAway = /^(08\w{3}|53\w{3}|57P0\w|42703|42P01|3F000|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOENT)$/
 
 /** PostgreSQL could not hold or read a value (class 22: data exception): the last net under the schemas of requests. */
 const badValue = /^22\w{3}$/
@@ -32,7 +30,6 @@ export function asProblem(error: unknown): Problem {
   if (type === 'charset.unsupported' || type === 'encoding.unsupported') return problem('unsupported_media_type')
   if (typeof status === 'number' && status >= 400 && status < 500) return problem('bad_request')
   if (typeof code === 'string' && databaseAway.test(code)) return problem('unavailable', { retryAfterSeconds: 2 })
-  if (typeof code === 'string' && readModelOfBefore.has(code)) return problem('unavailable', { retryAfterSeconds: 5 })
   if (typeof code === 'string' && badValue.test(code)) return problem('invalid_request', 'A value is outside of what can be stored or looked for.')
   // pg's own errors have no code: a pool that cannot connect in time, a connection that broke under a query.
   if (
