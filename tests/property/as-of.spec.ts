@@ -4,8 +4,11 @@ import type { RecordedEvent } from '../../src/domain/kernel/envelope.ts'
 import type { TenantLog } from '../../src/domain/kernel/event-store.ts'
 import type { Position } from '../../src/domain/kernel/position.ts'
 import { streamName } from '../../src/domain/kernel/stream.ts'
-import { foldAsOf, foldRows } from '../../src/projections/engine/as-of.ts'
+import { foldAsOf, foldRows, viewOf } from '../../src/projections/engine/as-of.ts'
 import { rowKey } from '../../src/projections/engine/fold-page.ts'
+import { changesId, messageChanges } from '../../src/projections/messageChanges/projection.ts'
+import { messageAsOf, threadAsOf } from '../../src/projections/messages/as-of.ts'
+import { messages } from '../../src/projections/messages/projection.ts'
 import { projections } from '../../src/projections/index.ts'
 import { foldPages } from '../support/fold.ts'
 import { history } from '../support/histories.ts'
@@ -16,6 +19,39 @@ const readable = (log: readonly RecordedEvent[]): Pick<TenantLog, 'readStream'> 
   async *readStream(stream, { asOf } = {}) {
     for (const event of log) if (streamName(event.stream) === streamName(stream) && event.position <= (asOf as Position)) yield event
   },
+})
+
+const thread = { conversationId: 'c0', limit: 1_000 }
+
+describe('a thread as of a position', () => {
+  it('has the messages that the read model had, whatever it folds them from', async () => {
+    await fc.assert(
+      fc.asyncProperty(history(60), async (happened) => {
+        const log = recordedLog(happened)
+        for (const [index, { position, stream }] of log.entries()) {
+          const prefix = log.slice(0, index + 1)
+          const { tenantId } = stream
+          const [all, changes] = [messages, messageChanges].map((projection) => foldPages(projection, [prefix]).rows)
+          const expected = [...(all ?? [])].filter(
+            ([key, row]) => key.startsWith(tenantId) && row['conversationId'] === 'c0' && row['reactsTo'] === null,
+          )
+          const found = await threadAsOf(readable(log), { tenantId, position }, thread)
+          const byId = new Map(found?.rows.map((row) => [row.id, row]))
+          expect([...byId.keys()].toSorted()).toEqual(expected.map(([, { id }]) => id).toSorted())
+          for (const [, row] of expected) {
+            const view = byId.get(row.id)
+            expect(view).toMatchObject(viewOf<object>(messages, row))
+            const changed = changes?.get(rowKey(tenantId, changesId('channel', String(row['providerId']))))
+            expect([view?.editContent ?? null, view?.revokedAt ?? null, view?.changedVersion ?? null]).toEqual(
+              changed === undefined ? [null, null, null] : [changed['editContent'], changed['revokedAt'], changed['changedVersion']],
+            )
+            expect(await messageAsOf(readable(log), { tenantId, position }, { id: row.id, conversationId: 'c0' })).toEqual(view)
+          }
+        }
+      }),
+      { numRuns: 40 },
+    )
+  })
 })
 
 describe('a read model as of a position', () => {

@@ -1,4 +1,5 @@
 import { conversation } from '../../domain/conversation/conversation.ts'
+import type { EventType } from '../../domain/catalogue.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { TenantLog } from '../../domain/kernel/event-store.ts'
 import type { Position } from '../../domain/kernel/position.ts'
@@ -20,11 +21,14 @@ type At = { readonly tenantId: string; readonly position: Position }
 export async function threadAsOf(log: Log, { tenantId, position }: At, filter: ThreadFilter): Promise<Thread | undefined> {
   const events = await eventsOf(log, { tenantId, position }, filter.conversationId)
   if (events.length === 0) return undefined
-  const rows = foldRows(messages, events)
-  const thread = [...rows.values()].filter(({ reactsTo }) => reactsTo === null).toSorted(newestFirst)
+  // Only these say what stands where. The statuses, most of the events by far, are folded for the messages of the page alone: half of the time of a long thread.
+  const placing = events.filter(({ type }) => placingTypes.has(type))
+  const thread = [...foldRows(messages, placing).values()].filter(({ reactsTo }) => reactsTo === null).toSorted(newestFirst)
   const { found, next } = pageOf(thread, filter)
-  return { rows: viewsOf(found, rows, events), next }
+  return { rows: viewsOf(found, events), next }
 }
+
+const placingTypes: ReadonlySet<string> = new Set(['MessageReceived', 'MessageQueued', 'MessageRecorded', 'EchoRecognised'] satisfies EventType[])
 
 /** One message as it stood; undefined when it was not there yet. */
 export async function messageAsOf(
@@ -32,10 +36,7 @@ export async function messageAsOf(
   at: At,
   { id, conversationId }: { readonly id: string; readonly conversationId: string },
 ): Promise<MessageView | undefined> {
-  const events = await eventsOf(log, at, conversationId)
-  const rows = foldRows(messages, events)
-  const row = rows.get(id)
-  return row === undefined ? undefined : viewsOf([row], rows, events)[0]
+  return viewsOf([{ id }], await eventsOf(log, at, conversationId))[0]
 }
 
 const eventsOf = (log: Log, { tenantId, position }: At, conversationId: string): Promise<RecordedEvent[]> =>
@@ -62,12 +63,22 @@ function pageOf(thread: readonly MessageRow[], { before, after, limit }: ThreadF
   return { found, next: between.length > limit ? last?.id : undefined }
 }
 
-function viewsOf(found: readonly MessageRow[], rows: ReadonlyMap<string, MessageRow>, events: readonly RecordedEvent[]): MessageView[] {
+/** Those of the messages that there are, with what is joined to them. */
+function viewsOf(found: readonly Pick<MessageRow, 'id'>[], events: readonly RecordedEvent[]): MessageView[] {
+  const ofMessages = (ids: ReadonlySet<unknown>): ReadonlyMap<string, MessageRow> =>
+    foldRows(
+      messages,
+      events.filter(({ data }) => ids.has(data['messageId'])),
+    )
+  const rows = ofMessages(new Set(found.map(({ id }) => id)))
+  const replyTo = new Set<unknown>([...rows.values()].flatMap((row) => (row.replyTo === null ? [] : [row.replyTo])))
+  const answered = ofMessages(new Set(events.flatMap(({ data }) => (replyTo.has(data['providerId']) ? [data['messageId']] : []))))
+  const byProvider = new Map([...answered.values()].map(({ id, providerId }) => [providerId, id] as const))
   const changesOf = changesAsOf(events)
-  const byProvider = new Map([...rows.values()].flatMap(({ id, providerId }) => (providerId === null ? [] : [[providerId, id] as const])))
-  return found.map((row) => ({
-    ...viewOf<Omit<MessageView, 'replyToId'>>(messages, row),
-    ...changesOf(row.channelId, row.providerId),
-    replyToId: (row.replyTo === null ? undefined : byProvider.get(row.replyTo)) ?? null,
-  }))
+  return found.flatMap(({ id }) => {
+    const row = rows.get(id)
+    if (row === undefined) return []
+    const replyToId = row.replyTo === null ? null : (byProvider.get(row.replyTo) ?? null)
+    return [{ ...viewOf<Omit<MessageView, 'replyToId'>>(messages, row), ...changesOf(row.channelId, row.providerId), replyToId }]
+  })
 }
