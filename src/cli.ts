@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { giveBackMemory } from './composition/give-back-memory.ts'
 import { createLog } from './composition/log.ts'
 import { ConfigMistakes, readConfig, type Config } from './config.ts'
 import { KeyRefused } from './keys.ts'
+import type { ExportOptions } from './cli/export-events.ts'
+import type { RunOptions } from './cli/run-projection.ts'
 import type { Recado } from './main.ts'
 
 // What was compiled (and stripped of its types) at the first start is kept: the second one needs 1 s less and 25 MB less.
@@ -36,7 +38,71 @@ program
     for (const file of await writeReference()) console.log(file)
   })
 
+const projections = program.command('projections').description('read models, and projections of your own')
+
+projections
+  .command('run <file>')
+  .description('build the tables of a projection of your own (.ts or .sql) and go on with them; see docs/how-to/custom-projections.md')
+  .option('--tenant <slug>', 'events of one organisation only')
+  .option('--from <position|time>', 'leave out what was before')
+  .option('--follow', 'stay, and apply what happens')
+  .option('--schema <name>', 'tables in custom_<name> instead of the name in the file')
+  .option('--fresh', 'build anew although the tables are up to date')
+  .option('--reveal', 'open personal fields: needs RECADO_API_KEY with the scope events:reveal; audited')
+  .action(async (file: string, options: RunOptions) =>
+    command(async (config) => (await import('./cli/run-projection.ts')).runProjectionFile(config, file, options)),
+  )
+
+projections
+  .command('list')
+  .description('the read models, how far they are, and the latest rebuilds')
+  .action(async () => command(async (config) => (await import('./cli/projections.ts')).listProjections(config)))
+
+projections
+  .command('rebuild <names...>')
+  .description('build read models anew from the log, in one pass (`all` for every one); queries show the old rows until the new ones are ready')
+  .option('--tenant <slug>', 'the rows of one organisation only')
+  .option('--follow', 'stay and show how far it is; does it itself when no running Recado does')
+  .action(async (names: string[], options: { tenant?: string; follow?: boolean }) =>
+    command(async (config) => (await import('./cli/projections.ts')).rebuildProjections(config, names, options)),
+  )
+
+projections
+  .command('abort <rebuild>')
+  .description('give a rebuild up')
+  .action(async (id: string) => command(async (config) => (await import('./cli/projections.ts')).abortRebuild(config, id)))
+
+projections
+  .command('rollback <name>')
+  .description('go back to the rows that were shown before the last switch (kept for a day)')
+  .option('--follow', 'stay and show how far it is')
+  .action(async (name: string, options: { follow?: boolean }) =>
+    command(async (config) => (await import('./cli/projections.ts')).rollBackProjection(config, name, options)),
+  )
+
+program
+  .command('export')
+  .description('write parts of the log to a file or to stdout')
+  .command('events')
+  .option('--tenant <slug>', 'of one organisation only')
+  .option('--type <types>', 'of these types only, with commas between them')
+  .option('--from <position|time>', 'leave out what was before')
+  .option('--to <position|time>', 'and what came after')
+  .addOption(new Option('--format <format>').choices(['ndjson', 'csv', 'parquet']).default('ndjson'))
+  .option('--out <file>', 'the file to write; stdout without it')
+  .option('--reveal', 'open personal fields: needs RECADO_API_KEY with the scope events:reveal; audited')
+  .action(async (options: ExportOptions) => command(async (config) => (await import('./cli/export-events.ts')).exportEvents(config, options)))
+
 await program.parseAsync()
+
+/** A command that does its work and ends; what goes wrong is said in a sentence where it can be. */
+async function command(work: (config: Config) => Promise<void>): Promise<void> {
+  try {
+    await work(configOrExit())
+  } catch (error) {
+    fail(explain(error))
+  }
+}
 
 async function serve(config: Config): Promise<void> {
   const started = performance.now()
@@ -97,7 +163,7 @@ function explain(error: unknown): readonly string[] {
   if (error instanceof KeyRefused) return [error.message]
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
     return ['The port is taken by another program. Set PORT to a free one.']
-  const known = ['EmbeddedPostgresRefused', 'MigrationRefused', 'WrongMasterKey']
+  const known = ['EmbeddedPostgresRefused', 'MigrationRefused', 'WrongMasterKey', 'CommandRefused', 'ProjectionRefused', 'HandlerFailed']
   if (error instanceof Error && known.includes(error.name)) return [error.message]
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)]
 }

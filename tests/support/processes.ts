@@ -64,6 +64,10 @@ export async function runRecado(
   return { code: await program.ended, lines: program.lines }
 }
 
+/** Starts a command that does not end by itself. */
+export const launchRecado = (command: readonly string[], env: Readonly<Record<string, string>>): Omit<RunningRecado, 'url' | 'port'> =>
+  launch(['src/cli.ts', ...command], env)
+
 /** What `npm start` gives to node: tests and benches run the program as users do. */
 const nodeFlags = packageJson.scripts.start.split(' ').filter((word) => word.startsWith('--'))
 

@@ -5,9 +5,19 @@ import type { ExportedEvent, Pages } from './formats.ts'
 const groupEvents = 20_000
 const groupCharacters = 16 * 1024 * 1024
 
-type Column = { readonly name: string; readonly type: NonNullable<ColumnSource['type']>; readonly nullable: boolean; readonly value: (event: ExportedEvent) => unknown }
+type Column = {
+  readonly name: string
+  readonly type: NonNullable<ColumnSource['type']>
+  readonly nullable: boolean
+  readonly value: (event: ExportedEvent) => unknown
+}
 
-const text = (name: string, value: (event: ExportedEvent) => string | undefined, nullable = false): Column => ({ name, type: 'STRING', nullable, value })
+const text = (name: string, value: (event: ExportedEvent) => string | undefined, nullable = false): Column => ({
+  name,
+  type: 'STRING',
+  nullable,
+  value,
+})
 const moment = (name: string, value: (event: ExportedEvent) => string): Column => ({
   name,
   type: 'TIMESTAMP',

@@ -1,0 +1,70 @@
+import type { Pool } from 'pg'
+import { createLogScan } from '../adapters/event-store/postgres/scan-log.ts'
+import { createPostgresEventStore } from '../adapters/event-store/postgres/event-store.ts'
+import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
+import { runningServer } from '../adapters/embedded-postgres/running.ts'
+import { checkMasterKey } from '../adapters/keyring/master-key.ts'
+import { createVault } from '../adapters/keyring/vault.ts'
+import type { Config } from '../config.ts'
+import type { EventStore } from '../domain/kernel/event-store.ts'
+import type { LogScan } from '../domain/kernel/log-scan.ts'
+import type { Vault } from '../domain/kernel/vault.ts'
+import { masterKey } from '../keys.ts'
+import { migrate } from '../postgres/migrate.ts'
+import { createPool, type DatabaseRole } from '../postgres/pool.ts'
+
+/** What a command works with, opened when it is first asked for: a command that only reads the log needs no keys. */
+export type Tools = {
+  readonly store: EventStore
+  readonly scan: LogScan
+  readonly workerPool: Pool
+  readonly ownerPool: Pool
+  /** Of the owner, for COPY. */
+  readonly copyPool: Pool
+  /** @throws when the master key is not that of the database */
+  readonly vault: () => Promise<Vault>
+  readonly close: () => Promise<void>
+}
+
+/**
+ * The database of this configuration: DATABASE_URL, else the embedded one: that of the running program, or started for as long as the command runs.
+ * A running program's database is never migrated by a command: both may be of different versions.
+ */
+export async function openTools(config: Config): Promise<Tools> {
+  const { url, stop } = await reach(config)
+  const pools = new Map<string, Pool>()
+  const pool = (name: string, role: DatabaseRole, max: number, pipeline = true): Pool => {
+    const made = pools.get(name) ?? createPool({ url, role, max, name: `cli ${name}`, statementTimeoutMs: 0, pipeline })
+    pools.set(name, made)
+    return made
+  }
+  const workerPool = pool('worker', 'recado_worker', 4)
+  const store = createPostgresEventStore({ pool: workerPool, listenUrl: url })
+  return {
+    store,
+    scan: createLogScan(pool('scan', 'recado_worker', 2, false)),
+    workerPool,
+    ownerPool: pool('owner', 'owner', 3),
+    copyPool: pool('copy', 'owner', 2, false),
+    async vault() {
+      const key = masterKey(config)
+      await checkMasterKey({ pool: workerPool, masterKey: key })
+      return createVault({ pool: workerPool, masterKey: key })
+    },
+    async close() {
+      await store.close()
+      await Promise.allSettled([...pools.values()].map(async (one) => one.end()))
+      await stop()
+    },
+  }
+}
+
+async function reach(config: Config): Promise<{ url: string; stop: () => Promise<void> }> {
+  const nothing = (): Promise<void> => Promise.resolve()
+  const given = config.database.url ?? runningServer(config.dataDir)
+  if (given !== undefined) return { url: given, stop: nothing }
+  const quiet = (): undefined => undefined
+  const { url, stop } = await startEmbeddedPostgres({ dataDir: config.dataDir, log: { info: quiet, warn: quiet, error: quiet } })
+  await migrate({ url })
+  return { url, stop }
+}
