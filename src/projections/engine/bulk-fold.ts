@@ -104,15 +104,18 @@ export function createBulkFold({
   /** The event with its row's id; undefined when it does not concern this read model, or not here. */
   function keyed(at: RecordedEvent): { event: DomainEvent; id: string } | undefined {
     if (!handled.has(at.type)) return undefined
-    if (parkedBefore?.sameVersion === true && parkedBefore.positions.has(at.position)) return undefined
+    const leftOut = parkedBefore?.sameVersion === true && parkedBefore.positions.has(at.position)
     try {
       const event = fromStored<DomainEvent>(at)
       const id = projection.key(event, at)
-      return id === undefined ? undefined : { event, id }
+      if (id === undefined) return undefined
+      if (!leftOut) return { event, id }
+      // What comes behind it waits too, also where the live writer has not come yet.
+      parkedKeys.add(rowKey(at.stream.tenantId, id))
     } catch (error) {
-      refuse(at, streamName(at.stream), error)
-      return undefined
+      if (!leftOut) refuse(at, streamName(at.stream), error)
     }
+    return undefined
   }
 
   function apply(at: RecordedEvent, event: DomainEvent, id: string): void {
