@@ -13,8 +13,8 @@ export function foldRows<Row extends AnyRow>(projection: Projection<Row>, events
   const types = new Set<string>(projection.handles)
   const handled = events.filter(({ type }) => types.has(type))
   const { changes } = foldPage(
-    projection as Projection,
-    keyPage(projection as Projection, handled).keyed,
+    projection,
+    keyPage(projection, handled).keyed,
     () => undefined,
     () => false,
   )
@@ -33,6 +33,7 @@ export async function foldAsOf<Row extends AnyRow>(
 }
 
 /** A folded row as a query returns it: json parsed, which a fold has as its text. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- a row is what its table says; this is where it gets the type of its view
 export function viewOf<View>(projection: { readonly table: { readonly columns: Readonly<Record<string, ColumnType>> } }, row: AnyRow): View {
   const { columns } = projection.table
   return Object.fromEntries(
