@@ -1,11 +1,9 @@
 import { z } from 'zod'
 import { openDelivery } from '../../commands/deliveries/open-delivery.ts'
-import type { ReplayDelivery } from '../../commands/deliveries/replay-delivery.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { TenantLogs } from '../../domain/kernel/event-store.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import type { Vault } from '../../domain/kernel/vault.ts'
-import { BadCursor } from '../../projections/engine/page.ts'
 import { deliveryStates, getDelivery, listDeliveries, purgedAt, type DeliveryView } from '../../projections/deliveries/queries.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
@@ -13,7 +11,6 @@ import { pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
 import { listed } from '../messages/listed.ts'
-import { mostReplayed, replayableStates, replayMany } from './replay-many.ts'
 
 const delivery = z
   .object({
@@ -25,7 +22,7 @@ const delivery = z
     bytes: z.number().int(),
     part_of: z.string().optional().meta({ description: "The delivery that this is one organisation's part of" }),
     parked: z.object({ reason: z.string(), detail: z.string(), phone_number_ids: z.array(z.string()), waba_ids: z.array(z.string()) }).optional(),
-    failures: z.array(z.object({ path: z.string(), error: z.string() })),
+    failures: z.array(z.object({ path: z.string(), error: z.string(), item: z.string().optional(), phone_number_id: z.string().optional() })),
     replays: z.number().int(),
     received_at: z.string(),
     updated_at: z.string(),
@@ -43,9 +40,9 @@ const whole = delivery
 
 const params = z.object({ id: z.string().min(1).max(100) })
 
-/** Raw inbound deliveries: what came, what became of it, and doing it again. */
-export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs; vault: Vault; replay: ReplayDelivery }): readonly Route[] {
-  const { reader, logOf, vault, replay } = deps
+/** Raw inbound deliveries: what came and what became of it. Doing it again: `replay-routes.ts`. */
+export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs; vault: Vault }): readonly Route[] {
+  const { reader, logOf, vault } = deps
   return [
     route({
       method: 'get',
@@ -81,80 +78,6 @@ export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs;
         return ok({ ...render(row), ...why }, { version: row.version })
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/deliveries/{id}/replay',
-      tag: 'Deliveries',
-      platform: true,
-      summary: 'Apply a delivery again',
-      description:
-        'What it did the first time it does not do twice; what failed or was parked gets another chance. With `dry_run` nothing is changed.',
-      access: 'deliveries:write',
-      params,
-      body: z.strictObject({ dry_run: z.boolean().default(false) }),
-      bodyOptional: true,
-      responses: {
-        200: {
-          description: 'What it holds, and how much of it could not be applied',
-          schema: z.object({
-            id: z.string(),
-            dry_run: z.boolean(),
-            items: z.number().int(),
-            failed: z.number().int(),
-            waiting: z.boolean().meta({ description: 'Its number is still not connected' }),
-          }),
-        },
-      },
-      problems: ['delivery_unreadable'],
-      async handle({ params: { id }, body: { dry_run: dryRun }, context }) {
-        const outcome = await replay({ deliveryId: id, dryRun }, context)
-        if ('missing' in outcome) throw problem('not_found')
-        if ('unreadable' in outcome) throw problem('delivery_unreadable', `It cannot be replayed: ${outcome.unreadable}.`)
-        const { items, failed, waiting, position } = outcome
-        return ok({ id, dry_run: dryRun, items, failed, waiting }, { position })
-      },
-    }),
-    route({
-      method: 'post',
-      path: '/v1/deliveries/replay',
-      tag: 'Deliveries',
-      platform: true,
-      summary: 'Apply again what is parked or failed',
-      description: `At most ${mostReplayed} deliveries, newest first; \`next_cursor\` goes on where this ended. With \`dry_run\` nothing is changed.`,
-      access: 'deliveries:write',
-      body: z.strictObject({
-        filter: z.strictObject({ state: z.enum(replayableStates).optional().meta({ description: 'Both when absent' }) }).default({}),
-        dry_run: z.boolean().default(false),
-        limit: z.int().min(1).max(mostReplayed).default(mostReplayed),
-        cursor: z.string().max(500).optional(),
-      }),
-      bodyOptional: true,
-      responses: {
-        200: {
-          description: 'How many were found and applied, what they hold, and how much of it could not be applied',
-          schema: z.object({
-            dry_run: z.boolean(),
-            matched: z.number().int(),
-            replayed: z.number().int(),
-            unreadable: z.number().int().meta({ description: 'Deliveries whose body is no longer kept, or was erased' }),
-            items: z.number().int(),
-            failed: z.number().int().meta({ description: 'Items that could not be applied' }),
-            waiting: z.number().int().meta({ description: 'Deliveries whose number is still not connected' }),
-            next_cursor: z.string().nullable(),
-          }),
-        },
-      },
-      async handle({ body: { filter, dry_run: dryRun, limit, cursor }, context }) {
-        const { next, position, ...counts } = await replayMany({ reader, replay }, { ...filter, dryRun, limit, cursor }, context).catch(
-          (error: unknown) => {
-            throw error instanceof BadCursor
-              ? problem('invalid_request', { errors: [{ path: 'body.cursor', code: 'invalid_cursor', message: 'is not a cursor of this list' }] })
-              : error
-          },
-        )
-        return ok({ dry_run: dryRun, ...counts, next_cursor: next ?? null }, { position })
-      },
-    }),
   ]
 }
 
@@ -181,7 +104,12 @@ const render = (row: DeliveryView): z.infer<typeof delivery> => ({
           waba_ids: [...row.wabaIds],
         },
       }),
-  failures: row.failures.map(({ path, error }) => ({ path, error })),
+  failures: row.failures.map(({ path, error, item, phoneNumberId }) => ({
+    path,
+    error,
+    ...(item === undefined ? {} : { item }),
+    ...(phoneNumberId === undefined ? {} : { phone_number_id: phoneNumberId }),
+  })),
   replays: row.replays,
   received_at: row.receivedAt.toISOString(),
   updated_at: row.updatedAt.toISOString(),

@@ -49,9 +49,13 @@ export function renderEvent(recorded: RecordedEvent): EventBody {
     actor: meta.actor,
     correlation_id: meta.correlationId,
     causation_id: meta.causationId,
-    data: withoutSecrets(type, snaked(upcast(type, schemaVersion, recorded.data)) as EventBody['data']),
+    data: renderData(type, schemaVersion, recorded.data),
   }
 }
+
+/** What an event says, in the newest shape of its type and the API's names. */
+export const renderData = (type: string, schemaVersion: number, data: RecordedEvent['data']): EventBody['data'] =>
+  withoutSecrets(type, snaked(upcast(type, schemaVersion, data)) as EventBody['data'])
 
 function withoutSecrets(type: string, data: EventBody['data']): EventBody['data'] {
   const blank = secrets[type]

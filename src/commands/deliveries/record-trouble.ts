@@ -9,7 +9,15 @@ export type Parked = {
   readonly delivery: RecordedEvent
   readonly addresses: readonly string[]
 }
-export type ItemFailure = { readonly tenantId: string; readonly deliveryId: string; readonly path: string; readonly error: string }
+export type ItemFailure = {
+  readonly tenantId: string
+  readonly deliveryId: string
+  readonly path: string
+  readonly error: string
+  /** What it would have been, and on which number, as far as that could be told. */
+  readonly item?: string
+  readonly phoneNumberId?: string
+}
 
 /** Notes on deliveries that wait for their number. Repeating a page repeats the ids, so a note is there once. */
 export async function recordParked(store: EventStore, parked: readonly Parked[]): Promise<void> {
@@ -45,7 +53,13 @@ export async function recordFailures(
       await note(
         store,
         delivery,
-        fewOf(all).map(({ path, error }) => ({ type: 'DeliveryItemFailed', path, error })),
+        fewOf(all).map(({ path, error, item, phoneNumberId }) => ({
+          type: 'DeliveryItemFailed',
+          path,
+          error,
+          ...(item === undefined ? {} : { item }),
+          ...(phoneNumberId === undefined ? {} : { phoneNumberId }),
+        })),
       )
     }),
   )

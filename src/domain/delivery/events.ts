@@ -25,7 +25,14 @@ export const deliveryEvent = z.discriminatedUnion('type', [
     detail: z.string(),
   }),
   /** One item of a delivery could not be applied; its neighbours were. `path` leads to it, e.g. `entry[0].changes[1].value.messages[3]`. */
-  z.object({ type: z.literal('DeliveryItemFailed'), path: z.string(), error: z.string() }),
+  z.object({
+    type: z.literal('DeliveryItemFailed'),
+    path: z.string(),
+    error: z.string(),
+    /** What it would have been (`message`, `status` …) and Meta's id of the number it was for, as far as that could be told. */
+    item: z.string().optional(),
+    phoneNumberId: z.string().optional(),
+  }),
   /** A parked delivery was handed to the tenant that meanwhile connected the number. */
   z.object({ type: z.literal('DeliveryRouted'), tenantId: z.string(), deliveryId: z.string() }),
   z.object({ type: z.literal('DeliveryReplayed'), items: z.number(), failed: z.number() }),

@@ -3,9 +3,10 @@ import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventsOf, Projection } from '../engine/projection.ts'
 
 // Raw inbound deliveries and what became of them: received → parked | failed | processed; parked → processed once it was handed over.
+// Version 2: a failure says what kind of item it was and on which number (2026-11).
 // A delivery that simply went through has no further event: the queries call it processed when the intake's checkpoint has passed `position`.
 
-export type DeliveryFailure = { readonly path: string; readonly error: string }
+export type DeliveryFailure = { readonly path: string; readonly error: string; readonly item?: string; readonly phoneNumberId?: string }
 
 export type DeliveryRow = {
   readonly id: string
@@ -41,7 +42,7 @@ const mostFailures = 50
 
 export const deliveries: Projection<DeliveryRow, Handled> = {
   name: 'deliveries',
-  version: 1,
+  version: 2,
   handles,
   creates: ['WebhookReceived'],
   table: {
@@ -110,7 +111,9 @@ function change(row: DeliveryRow, event: Exclude<Handled, EventsOf<'WebhookRecei
     case 'DeliveryItemFailed': {
       const failures = JSON.parse(row.failures) as DeliveryFailure[]
       if (failures.length >= mostFailures) return { state: 'failed' }
-      return { state: 'failed', failures: JSON.stringify([...failures, { path: event.path, error: event.error } satisfies DeliveryFailure]) }
+      const { path, error, item, phoneNumberId } = event
+      const failure = { path, error, ...(item === undefined ? {} : { item }), ...(phoneNumberId === undefined ? {} : { phoneNumberId }) }
+      return { state: 'failed', failures: JSON.stringify([...failures, failure satisfies DeliveryFailure]) }
     }
     case 'DeliveryRouted':
       return { state: 'processed' }

@@ -2,6 +2,9 @@ import { sql } from 'kysely'
 import { selection, type Read, type ReadTable } from '../engine/naming.ts'
 import { BadCursor, decodeCursor, pageOf, type Page } from '../engine/page.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
+import { positionOf as positionIn, start, type Position } from '../../domain/kernel/position.ts'
+import type { ReplayFilter } from '../../domain/replay/events.ts'
+import type { OperatorQueries } from '../engine/operator.ts'
 import { deliveries, type DeliveryFailure, type DeliveryRow } from './projection.ts'
 
 export const deliveryStates = ['received', 'processed', 'parked', 'failed'] as const
@@ -101,4 +104,46 @@ export async function purgedAt(
     .select('p.purged_at')
   const [row] = await queries.run(tenantId, query.compile())
   return row?.purged_at
+}
+
+/** Received behind one place of the log and up to another, so that a walk through them ends, whatever becomes of each on the way. */
+type StuckWalk = { readonly after: Position; readonly upto: Position; readonly limit: number }
+
+/** Of the partial index `troubled`: the stuck ones are few, so the conditions on their failures need no index of their own. */
+function stuckOf(tenantId: string, filter: ReplayFilter, { after, upto }: Omit<StuckWalk, 'limit'>) {
+  let query = db
+    .selectFrom('rm_deliveries.deliveries as d')
+    .where('d.tenant_id', '=', tenantId)
+    .where('d.state', 'in', filter.state === undefined ? ['failed', 'parked'] : [filter.state])
+    .where('d.position', '>', BigInt(after).toString())
+    .where('d.position', '<=', BigInt(upto).toString())
+  const failure = (condition: ReturnType<typeof sql<boolean>>) =>
+    sql<boolean>`exists (select from json_array_elements(d.failures) f where ${condition})`
+  const { from, to, phoneNumberId, item, error } = filter
+  if (from !== undefined) query = query.where('d.received_at', '>=', new Date(from))
+  if (to !== undefined) query = query.where('d.received_at', '<', new Date(to))
+  if (phoneNumberId !== undefined) {
+    const waits = sql<boolean>`exists (select from json_array_elements_text(d.phone_number_ids) n where n = ${phoneNumberId})`
+    query = query.where((eb) => eb.or([waits, failure(sql<boolean>`f ->> 'phoneNumberId' = ${phoneNumberId}`)]))
+  }
+  if (item !== undefined) query = query.where(failure(sql<boolean>`f ->> 'item' = ${item}`))
+  if (error !== undefined) query = query.where(failure(sql<boolean>`strpos(lower(f ->> 'error'), lower(${error})) > 0`))
+  return query
+}
+
+/** In the order in which they were received. */
+export async function stuckDeliveries(
+  queries: OperatorQueries,
+  tenantId: string,
+  filter: ReplayFilter,
+  walk: StuckWalk,
+): Promise<readonly { readonly id: string; readonly position: Position }[]> {
+  const query = stuckOf(tenantId, filter, walk).select(['d.id', 'd.position']).orderBy('d.position').limit(walk.limit)
+  return (await queries.runAcross(query.compile())).map(({ id, position }) => ({ id, position: positionIn(position) }))
+}
+
+export async function countStuckDeliveries(queries: OperatorQueries, tenantId: string, filter: ReplayFilter, upto: Position): Promise<number> {
+  const query = stuckOf(tenantId, filter, { after: start, upto }).select((eb) => eb.cast<number>(eb.fn.countAll(), 'integer').as('stuck'))
+  const [row] = await queries.runAcross(query.compile())
+  return row?.stuck ?? 0
 }

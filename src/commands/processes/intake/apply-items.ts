@@ -3,6 +3,7 @@ import type { CommandContext } from '../../../domain/kernel/context.ts'
 import { derivedId } from '../../../domain/kernel/ids.ts'
 import type { MeetContact, Person } from '../../contacts/meet-contact.ts'
 import { createStopMarketing, saysStop } from '../../contacts/stop-marketing.ts'
+import type { ItemFailure } from '../../deliveries/record-trouble.ts'
 import type { Routes } from '../../deliveries/route-delivery.ts'
 import { atMost } from '../../kernel/at-most.ts'
 import type { Commands } from '../../kernel/execute.ts'
@@ -16,13 +17,18 @@ export type Received = { readonly tenantId: string; readonly deliveryId: string;
 
 type ReceivedOf<One extends Item> = Received & { readonly item: One }
 
-/** What is done with items that concern no conversation. Both may be repeated any number of times; both throw what `isPoison` tells apart. */
+export type ReceivedNews = { readonly received: ReceivedOf<NewsItem>; readonly context: CommandContext }
+
+/**
+ * What is done with items that concern no conversation. Both may be repeated any number of times; both throw what `isPoison` tells apart.
+ * `news`: those of one account, in order.
+ */
 export type IntakeHandlers = {
   readonly contact: (received: ReceivedOf<ContactItem>, context: CommandContext) => Promise<void>
-  readonly news: (received: ReceivedOf<NewsItem>, context: CommandContext) => Promise<void>
+  readonly news: (all: readonly ReceivedNews[]) => Promise<void>
 }
 
-export type Failure = { readonly tenantId: string; readonly deliveryId: string; readonly path: string; readonly error: string }
+export type Failure = ItemFailure
 
 /** What could not be applied: early statuses wait for their message, unknown numbers for their channel, failures for a person. */
 export type Leftover = { readonly early: EarlyStatus[]; readonly unknownNumbers: Received[]; readonly failures: Failure[] }
@@ -73,7 +79,7 @@ export function createApplyItems({
     await atMost(atOnce, [...conversations.values()], async (all) => {
       for (const part of portions(all)) await applyTo(part, leftover)
     })
-    for (const received of items) await aside(received, 'news', leftover)
+    await hearOfAccounts(items, leftover)
     return leftover
   }
 
@@ -90,25 +96,45 @@ export function createApplyItems({
       }),
     )
     await atMost(peopleAtOnce, people, async (person) => {
-      for (const { received } of person) await aside(received, 'contact', leftover)
+      for (const { received } of person) await hearOfPerson(received, leftover)
     })
   }
 
-  /** News are few and far between, so one after the other. */
-  async function aside(received: Received, kind: 'contact' | 'news', leftover: Leftover): Promise<void> {
+  async function hearOfPerson(received: Received, leftover: Leftover): Promise<void> {
     const { item } = received
-    if (item.kind !== kind || (item.kind !== 'contact' && item.kind !== 'news')) return
-    if (item.kind === 'contact' && routes.channelOfNumber(item.phoneNumberId)?.tenantId !== received.tenantId) {
+    if (item.kind !== 'contact') return
+    if (routes.channelOfNumber(item.phoneNumberId)?.tenantId !== received.tenantId) {
       leftover.unknownNumbers.push(received)
       return
     }
     try {
-      const context = contextOf(received, derivedId(item.kind, received.deliveryId, item.path), item.at)
-      if (item.kind === 'contact') await handlers.contact({ ...received, item }, context)
-      else await handlers.news({ ...received, item }, context)
+      await handlers.contact({ ...received, item }, contextOf(received, derivedId(item.kind, received.deliveryId, item.path), item.at))
     } catch (error) {
       if (!isPoison(error)) throw error
       leftover.failures.push(failureOf(received, error))
+    }
+  }
+
+  /** Most accounts have a handful of news in a week; one whose customers click on a campaign, or whose messages another partner sees too, has thousands in an hour. */
+  async function hearOfAccounts(items: readonly Received[], leftover: Leftover): Promise<void> {
+    const news = items.flatMap((received): ReceivedNews[] => {
+      const { item, deliveryId } = received
+      return item.kind === 'news'
+        ? [{ received: { ...received, item }, context: contextOf(received, derivedId(item.kind, deliveryId, item.path), item.at) }]
+        : []
+    })
+    const accounts = Map.groupBy(news, ({ received: { tenantId, item } }) => `${tenantId} ${item.wabaId}`)
+    await atMost(accountsAtOnce, [...accounts.values()], async (all) => tell(all, leftover))
+  }
+
+  async function tell(all: readonly ReceivedNews[], leftover: Leftover): Promise<void> {
+    try {
+      await handlers.news(all)
+    } catch (error) {
+      if (!isPoison(error)) throw error
+      const [first] = all
+      if (first !== undefined && all.length === 1) leftover.failures.push(failureOf(first.received, error))
+      else for (const one of all) await tell([one], leftover)
     }
   }
 
@@ -119,7 +145,7 @@ export function createApplyItems({
       const { tenantId, deliveryId, item } = received
       switch (item.kind) {
         case 'unreadable':
-          leftover.failures.push({ tenantId, deliveryId, path: item.path, error: item.error })
+          leftover.failures.push({ tenantId, deliveryId, path: item.path, error: item.error, item: item.kind })
           break
         case 'contact':
         case 'news':
@@ -257,6 +283,7 @@ function commandOf(
 const atOnce = 1_000
 /** People whose news are heard at once. */
 const peopleAtOnce = 200
+const accountsAtOnce = 50
 /** One append of a conversation: more would make a batch that nobody else fits into. */
 const portion = { commands: 200, characters: 1_000_000 }
 
@@ -284,6 +311,8 @@ const failureOf = ({ tenantId, deliveryId, item }: Received, error: unknown): Fa
   deliveryId,
   path: item.path,
   error: error instanceof Error ? error.message : 'unknown error',
+  item: item.kind,
+  ...('phoneNumberId' in item && item.phoneNumberId !== undefined && item.phoneNumberId !== '' ? { phoneNumberId: item.phoneNumberId } : {}),
 })
 
 /** The moment is the provider's, not ours: applied today or replayed in a year, the event says when it happened. */

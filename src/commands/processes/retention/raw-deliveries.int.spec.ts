@@ -134,6 +134,9 @@ describe('the retention of raw deliveries', () => {
       store: house.store,
       vault: house.vault,
       handle: () => Promise.reject(new Error('there is nothing to handle')),
+      rehearse() {
+        throw new Error('there is nothing to rehearse')
+      },
       remember: () => Promise.resolve(),
     })
     expect(await replay({ deliveryId: row.id, dryRun: false }, context(brief))).toEqual({ unreadable: 'the raw body is no longer kept' })
