@@ -1,3 +1,4 @@
+import { OrderedSet } from 'immutable'
 import type { Aggregate } from '../kernel/aggregate.ts'
 import { happened, nothing } from '../kernel/decider.ts'
 import { derivedId } from '../kernel/ids.ts'
@@ -16,8 +17,8 @@ export type HearNews = {
   readonly at: string
 }
 
-/** Keys of the latest news, oldest first. */
-export type Account = { readonly heard: ReadonlySet<string> }
+/** Keys of the latest news, oldest first. Persistent: a copy of all of them for every piece of news made a long stream a matter of seconds to fold. */
+export type Account = { readonly heard: OrderedSet<string> }
 
 /**
  * Meta repeats a delivery for up to seven days, and to every subscribed app. An account has a handful of news in a week; one with calls has thousands.
@@ -26,13 +27,13 @@ export type Account = { readonly heard: ReadonlySet<string> }
 const remembered = 2_000
 
 function evolve(state: Account, event: AccountEvent): Account {
-  const keys = [...state.heard, event.key]
-  return { heard: new Set(keys.length > remembered ? keys.slice(-remembered) : keys) }
+  const heard = state.heard.add(event.key)
+  return { heard: heard.size > remembered ? heard.delete(heard.first() ?? '') : heard }
 }
 
 export const account: Aggregate<HearNews, AccountEvent, Account, never> = {
   category: 'account',
-  initial: { heard: new Set() },
+  initial: { heard: OrderedSet() },
   evolve,
   decide({ wabaId, key, field, event, phoneNumberId, value, at }, { heard }) {
     if (heard.has(key)) return nothing

@@ -20,7 +20,15 @@ type Told = { readonly field: string; readonly value: object; readonly minute?: 
 /** A tenant with two numbers on one account, and a third number on an account of its own. */
 async function house() {
   const store = createMemoryEventStore()
-  const commands = createCommands({ store, vault: glassVault })
+  let appends = 0
+  const counting: typeof store = {
+    ...store,
+    append(append) {
+      appends++
+      return store.append(append)
+    },
+  }
+  const commands = createCommands({ store: counting, vault: glassVault })
   const context = (commandId: string): CommandContext => ({
     tenantId,
     actor: { kind: 'provider', id: 'meta' },
@@ -50,13 +58,26 @@ async function house() {
   let deliveries = 0
   return {
     commands,
+    /** All of them in one page. Answers how many appends that took. */
+    async tellAll(field: string, values: readonly object[]): Promise<number> {
+      const before = appends
+      const all = values.flatMap((value, n) =>
+        translate({ entry: [{ id: 'waba', time: noon, changes: [{ field, value }] }] }, new Date(noon * 1_000)).flatMap((item) =>
+          item.kind === 'news'
+            ? [{ received: { tenantId, deliveryId: `page ${n}`, causationId: 'page', item }, context: context(derivedId('news', `page ${n}`)) }]
+            : [],
+        ),
+      )
+      await hear(all)
+      return appends - before
+    },
     async tell({ field, value, minute = 0, entryId = 'waba', undated }: Told) {
       const delivery = { entry: [{ id: entryId, ...(undated ? {} : { time: noon + minute * 60 }), changes: [{ field, value }] }] }
       const deliveryId = `delivery ${++deliveries}`
       for (const item of translate(delivery, new Date((noon + 3_600 + deliveries) * 1_000))) {
         if (item.kind !== 'news') throw new Error(`${field} is ${item.kind}`)
         const received = { tenantId, deliveryId, causationId: deliveryId, item }
-        await hear(received, { ...context(derivedId('news', deliveryId, item.path)), at: new Date(item.at) })
+        await hear([{ received, context: { ...context(derivedId('news', deliveryId, item.path)), at: new Date(item.at) } }])
       }
     },
     async facts(channelId: string): Promise<NumberFacts> {
@@ -302,6 +323,21 @@ const rows: readonly Row[] = [
   ['a consumer profile', 'consumer_profile', { metadata, anything: ['goes'] }, {}],
   ['a field that nobody knows', 'tomorrow_update', { metadata, tomorrow: { deep: { er: [null, 1, 'x'] } } }, {}],
 ]
+
+describe('a thousand clicks on a campaign', () => {
+  const clicks = Array.from({ length: 1_000 }, (_, n) => ({ metadata: { phone_number_id: '100' }, user_actions: [{ click_id: `click ${n}` }] }))
+  it('are kept in a few appends, each click once', async () => {
+    const one = await house()
+    expect(await one.tellAll('messages', clicks)).toBe(5)
+    expect(await one.log('AccountNewsReceived')).toHaveLength(1_000)
+    expect(await one.tellAll('messages', clicks.slice(500))).toBe(0)
+  })
+  it('do not hide the one piece of news among them that somebody has to know', async () => {
+    const one = await house()
+    await one.tellAll('account_update', [{ event: 'VERIFIED_ACCOUNT' }, { event: 'ACCOUNT_DELETED' }, { event: 'MM_LITE_TERMS_SIGNED' }])
+    expect(await one.open()).toEqual(['account_deleted:waba'])
+  })
+})
 
 describe('news of an account', () => {
   it.each(rows)('%s (%s) is kept, and what follows from it follows', async (_what, field, value, { facts = {}, all = {}, open = [] }) => {

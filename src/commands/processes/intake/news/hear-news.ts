@@ -1,4 +1,4 @@
-import { account, accountId } from '../../../../domain/account/account.ts'
+import { account, accountId, type HearNews as HearNewsCommand } from '../../../../domain/account/account.ts'
 import { channel } from '../../../../domain/channel/channel.ts'
 import type { NumberFacts } from '../../../../domain/channel/events.ts'
 import type { CommandContext } from '../../../../domain/kernel/context.ts'
@@ -7,12 +7,12 @@ import type { RaiseAlert, SettleAlert } from '../../../alerts/alerts.ts'
 import type { Directory } from '../../../directory/directory.ts'
 import type { Commands } from '../../../kernel/execute.ts'
 import { step } from '../../../kernel/step.ts'
-import type { IntakeHandlers } from '../apply-items.ts'
+import type { IntakeHandlers, ReceivedNews } from '../apply-items.ts'
 import type { NewsItem } from '../meta/items.ts'
 import { meaningOf, type Meaning } from './meaning.ts'
 import { peopleOf, textIn } from './read.ts'
 
-type Hear = IntakeHandlers['news']
+type Hear = (received: ReceivedNews['received'], context: CommandContext) => Promise<void>
 
 /** These are told by the templates themselves. */
 const templateFields: ReadonlySet<string> = new Set([
@@ -43,12 +43,22 @@ export function createHearNews({
   settleAlert: SettleAlert
   /** Who keeps what is said of templates; without it that is kept as news like everything else. */
   templates?: Hear | undefined
-}): Hear {
-  return async (received, context) => {
-    const { item } = received
-    if (templates !== undefined && templateFields.has(item.field)) return templates(received, context)
-    await keep(item, context)
+}): IntakeHandlers['news'] {
+  return async (all) => {
+    await keep(all.filter(({ received }) => !isOfTemplate(received.item)))
+    for (const { received, context } of all) {
+      if (templates !== undefined && isOfTemplate(received.item)) await templates(received, context)
+      else await follow(received.item, context)
+    }
+  }
+
+  function isOfTemplate({ field }: NewsItem): boolean {
+    return templates !== undefined && templateFields.has(field)
+  }
+
+  async function follow(item: NewsItem, context: CommandContext): Promise<void> {
     const meaning = meaningOf(item.field, item.value)
+    if (Object.keys(meaning).length === 0) return
     const ours = directory.channelsOf(context.tenantId).filter(({ wabaId }) => wabaId === item.wabaId)
     const concerned = await channelOf(item, ours, context)
     await warn(meaning, item, concerned, context)
@@ -61,16 +71,24 @@ export function createHearNews({
     }
   }
 
-  async function keep({ wabaId, field: said, phoneNumberId, value, at, dated }: NewsItem, context: CommandContext): Promise<void> {
-    const { tenantId } = context
-    const field = textIn(said) ?? 'unknown'
+  /** Many in one append: clicks on a campaign come by the thousand, and one after the other they were 400 in a second, with everybody else's messages behind them. */
+  async function keep(all: readonly ReceivedNews[]): Promise<void> {
+    const [first] = all
+    if (first === undefined) return
+    const { tenantId } = first.context
     await vault.ensure(tenantId, [])
+    for (const part of portions(all)) {
+      const commandsOf = part.map(({ received, context }) => ({ command: heard(received.item, tenantId), context: step(context, 'hear') }))
+      await commands.executeAll(account, accountId(tenantId, first.received.item.wabaId), commandsOf)
+    }
+  }
+
+  function heard({ wabaId, field: said, phoneNumberId, value, at, dated }: NewsItem, tenantId: string): HearNewsCommand {
+    const field = textIn(said) ?? 'unknown'
     const text = JSON.stringify(value)
     // Where Meta names no moment, ours is another one at every repeat.
     const key = vault.blindIndex(tenantId, 'news', `${field} ${dated === true ? at : ''} ${text}`)
-    const event = textIn(value, 'event')
-    const id = accountId(tenantId, wabaId)
-    await commands.execute(account, id, { type: 'hear', wabaId, key, field, event, phoneNumberId, value: text, at }, step(context, 'hear'))
+    return { type: 'hear', wabaId, key, field, event: textIn(value, 'event'), phoneNumberId, value: text, at }
   }
 
   /** The channel of ours that the news are about: by Meta's id of the number, else by the number as people read it. */
@@ -125,3 +143,22 @@ export function createHearNews({
 }
 
 const digitsOf = (phone: string | undefined): string => phone?.replaceAll(/\D/g, '') ?? ''
+
+/** News of one append. A piece may be as long as a delivery is. */
+const portion = { news: 200, characters: 1_000_000 }
+
+function* portions(all: readonly ReceivedNews[]): Generator<readonly ReceivedNews[]> {
+  let part: ReceivedNews[] = []
+  let characters = 0
+  for (const one of all) {
+    const size = JSON.stringify(one.received.item.value).length
+    if (part.length > 0 && (part.length === portion.news || characters + size > portion.characters)) {
+      yield part
+      part = []
+      characters = 0
+    }
+    part.push(one)
+    characters += size
+  }
+  if (part.length > 0) yield part
+}
