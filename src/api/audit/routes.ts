@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { TenantLog, TenantLogs } from '../../domain/kernel/event-store.ts'
+import type { Position } from '../../domain/kernel/position.ts'
 import { askedFor } from '../http/asked-for.ts'
 import { ok, sent, type Call } from '../http/call.ts'
 import { pageOf, paging } from '../http/paging.ts'
@@ -38,23 +40,14 @@ const filters = {
 const filterQuery = z.object(filters)
 type Filters = z.output<typeof filterQuery>
 
-const filterOf = ({
-  actor,
-  action,
-  entity_type: entityType,
-  entity_id: entityId,
-  from,
-  to,
-  correlation_id: correlationId,
-}: Filters): AuditFilter => ({
-  actor,
-  actions: action,
-  entityType,
-  entityId,
-  from,
-  to,
-  correlationId,
-})
+/** Times are recorded in milliseconds: what is at or after a moment comes after everything up to the millisecond before it. */
+async function filterOf(log: Pick<TenantLog, 'positionAt'>, asked: Filters): Promise<AuditFilter> {
+  const before = async (moment: Date | undefined): Promise<Position | undefined> =>
+    moment === undefined ? undefined : log.positionAt(new Date(moment.getTime() - 1))
+  const [after, upTo] = await Promise.all([before(asked.from), before(asked.to)])
+  const { actor, action: actions, entity_type: entityType, entity_id: entityId, correlation_id: correlationId } = asked
+  return { actor, actions, entityType, entityId, correlationId, after, upTo }
+}
 
 /** Customers' names are personal data: the audit trail alone does not show them. */
 const people = ({ principal }: Pick<Call<unknown, unknown, unknown>, 'principal'>): { people: boolean } => ({
@@ -83,7 +76,7 @@ const node = z
 type NodeBody = z.infer<typeof node>
 
 /** Who did what, and what led to what. */
-export function auditRoutes(reading: AuditReading): readonly Route[] {
+export function auditRoutes({ logOf, ...reading }: AuditReading & { readonly logOf: TenantLogs }): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -98,7 +91,8 @@ export function auditRoutes(reading: AuditReading): readonly Route[] {
       reads: ['audit'],
       handle: async (call) => {
         const { limit, cursor, ...asked } = call.query
-        return listed(listAudit(reading.reader, call.tenantId, { ...filterOf(asked), limit, cursor }), (rows) =>
+        const filter = await filterOf(logOf(call.tenantId), asked)
+        return listed(listAudit(reading.reader, call.tenantId, { ...filter, limit, cursor }), (rows) =>
           renderAudit(reading, call.tenantId, rows, people(call)),
         )
       },
@@ -120,7 +114,7 @@ export function auditRoutes(reading: AuditReading): readonly Route[] {
       async handle(call): Promise<typeof sent> {
         await call.accessRecorded
         const { format, ...asked } = call.query
-        await exportAudit(reading, call, { format, filter: filterOf(asked), ...people(call) })
+        await exportAudit(reading, call, { format, filter: await filterOf(logOf(call.tenantId), asked), ...people(call) })
         return sent
       },
     }),

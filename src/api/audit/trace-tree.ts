@@ -1,4 +1,5 @@
 import type { TenantQueries } from '../../postgres/queries.ts'
+import { actions } from '../../projections/audit/actions.ts'
 import type { AuditRow } from '../../projections/audit/projection.ts'
 import { getAuditRow, rowsAlong, type Edge } from '../../projections/audit/queries.ts'
 
@@ -19,8 +20,8 @@ type Parent = { readonly row: AuditRow; readonly relation: Relation }
 const mostNodes = 500
 const mostSteps = 50
 
-const reports = new Set(['MessageStatusChanged', 'MessageStatusUnrecognised'])
-const sends = new Set(['SendAccepted', 'MessageQueued', 'MessageRecorded'])
+const reports = new Set<string>([actions.MessageStatusChanged.action, actions.MessageStatusUnrecognised.action])
+const sends = new Set<string>([actions.SendAccepted.action, actions.MessageQueued.action, actions.MessageRecorded.action])
 
 /**
  * Causes and consequences of an event as a tree, from its root cause down. An event may be said to have two causes: a status comes with a delivery and is about a send.
@@ -46,7 +47,7 @@ type Look = (edge: Edge, ids: readonly string[], most?: number) => Promise<reado
 type RowOf = (id: string) => Promise<AuditRow | undefined>
 
 async function parentOf(row: AuditRow, look: Look, rowOf: RowOf): Promise<Parent | undefined> {
-  if (reports.has(row.type) && row.message !== null) {
+  if (reports.has(row.action) && row.message !== null) {
     const send = sendBefore(row, await look('message', [row.message]))
     if (send !== undefined) return { row: send, relation: 'report' }
   }
@@ -58,7 +59,7 @@ async function parentOf(row: AuditRow, look: Look, rowOf: RowOf): Promise<Parent
   if (cause !== undefined) return cause.id === row.id ? undefined : { row: cause, relation: 'caused' }
   const [first] = await look('causationId', [row.causationId], 1)
   if (first !== undefined && first.id !== row.id && isBefore(first, row)) return { row: first, relation: 'same_command' }
-  if (row.type === 'WebhookReceived') return undefined
+  if (row.action === actions.WebhookReceived.action) return undefined
   // A step of a step of the intake names a command that left no event: what is left is the delivery that all of it belongs to.
   const delivery = await deliveryOf(row, look)
   return delivery === undefined ? undefined : { row: delivery, relation: 'same_delivery' }
@@ -67,17 +68,17 @@ async function parentOf(row: AuditRow, look: Look, rowOf: RowOf): Promise<Parent
 /** The delivery whose correlation the row carries: the id of its stream. Its first event has itself for a cause, under that very id. */
 async function deliveryOf(row: AuditRow, look: Look): Promise<AuditRow | undefined> {
   const [first] = await look('causationId', [row.correlationId], 1)
-  return first?.type === 'WebhookReceived' && isBefore(first, row) ? first : undefined
+  return first?.action === actions.WebhookReceived.action && isBefore(first, row) ? first : undefined
 }
 
 const isBefore = (a: AuditRow, b: AuditRow): boolean => BigInt(a.position) < BigInt(b.position)
 
 /** What a report is about: the last time the provider took the message before it, else the message itself (a report may overtake the provider's answer). */
 function sendBefore(report: AuditRow, ofMessage: readonly AuditRow[]): AuditRow | undefined {
-  const candidates = ofMessage.filter(({ type, id }) => sends.has(type) && id !== report.id)
+  const candidates = ofMessage.filter(({ action, id }) => sends.has(action) && id !== report.id)
   return (
-    candidates.findLast((row) => row.type === 'SendAccepted' && isBefore(row, report)) ??
-    candidates.find(({ type }) => type === 'MessageQueued' || type === 'MessageRecorded')
+    candidates.findLast((row) => row.action === actions.SendAccepted.action && isBefore(row, report)) ??
+    candidates.find(({ action }) => action !== actions.SendAccepted.action)
   )
 }
 
@@ -119,7 +120,7 @@ async function treeOf(path: readonly AuditRow[], look: Look, rowOf: RowOf): Prom
   for (const row of ofCommand) nodes.add(row, 'same_command', root)
   let frontier = nodes.all()
   for (let level = 0; frontier.length > 0 && level < mostSteps; level++) frontier = await grow(nodes, frontier, look)
-  if (root.row.type === 'WebhookReceived') {
+  if (root.row.action === actions.WebhookReceived.action) {
     for (const row of await look('correlationId', [root.row.correlationId])) if (isBefore(root.row, row)) nodes.add(row, 'same_delivery', root)
   }
   for (const { children } of nodes.all()) children.sort((a, b) => (isBefore(a.row, b.row) ? -1 : 1))
@@ -131,14 +132,14 @@ async function grow(nodes: Nodes, frontier: readonly Node[], look: Look): Promis
   const here = new Map(frontier.map((node) => [node.row.id, node]))
   const messagesOf = (wanted: (row: AuditRow) => boolean): Map<string, Node> =>
     new Map(frontier.flatMap((node) => (node.row.message !== null && wanted(node.row) ? [[node.row.message, node] as const] : [])))
-  const questions = messagesOf(({ type }) => type === 'MessageReceived')
+  const questions = messagesOf(({ action }) => action === actions.MessageReceived.action)
   const [caused, ofMessages, answers] = await Promise.all([
     look('causationId', [...here.keys()]),
-    look('message', [...messagesOf(({ type }) => sends.has(type)).keys()]),
+    look('message', [...messagesOf(({ action }) => sends.has(action)).keys()]),
     look('answers', [...questions.keys()]),
   ])
   // A report belongs to its send, which may be a level further down and not here yet: it waits for it, also where it is caused by something in this tree.
-  const sendOf = new Map(ofMessages.filter(({ type }) => reports.has(type)).map((row) => [row, sendBefore(row, ofMessages)]))
+  const sendOf = new Map(ofMessages.filter(({ action }) => reports.has(action)).map((row) => [row, sendBefore(row, ofMessages)]))
   const waiting = new Set([...sendOf].flatMap(([row, send]) => (send === undefined ? [] : [row.id])))
   const reported = [...sendOf].flatMap(([row, send]) => {
     const parent = send === undefined ? undefined : nodes.of(send.id)

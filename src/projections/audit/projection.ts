@@ -25,7 +25,6 @@ export type AuditRow = {
   readonly category: string
   readonly streamId: string
   readonly version: number
-  readonly type: string
   /** Of what happened to one message. */
   readonly message: string | null
   /** The customer's message that this one of ours quotes. (Ids of the provider hold phone numbers; ours are made of them and lead nowhere.) */
@@ -55,14 +54,12 @@ export const audit: Projection<AuditRow> = {
       category: 'text',
       streamId: 'text',
       version: 'int4',
-      type: 'text',
       message: 'text',
       answers: 'text',
     },
     // All of them end in the position, in which the list is sorted: whatever is asked for is read off one of them.
     indexes: [
       { name: 'by_position', on: 'position', where: 'not noise' },
-      { name: 'by_time', on: 'at, position' },
       { name: 'by_action', on: 'action, position' },
       { name: 'by_actor', on: 'actor_id, position', where: 'not noise' },
       { name: 'by_entity', on: 'entity_id, position', where: 'not noise' },
@@ -93,7 +90,6 @@ export const audit: Projection<AuditRow> = {
       category: stream.category,
       streamId: stream.id,
       version: at.version,
-      type: event.type,
       message: messageOf(event),
       answers: answersOf(event, stream.tenantId),
     }

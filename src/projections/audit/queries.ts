@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Position } from '../../domain/kernel/position.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { selection, type ReadTable } from '../engine/naming.ts'
 import { BadCursor, decodeCursor, pageOf, type Page } from '../engine/page.ts'
@@ -11,10 +12,9 @@ export type AuditFilter = {
   readonly actions?: readonly string[] | undefined
   readonly entityType?: string | undefined
   readonly entityId?: string | undefined
-  /** From this moment on. */
-  readonly from?: Date | undefined
-  /** Before this one. */
-  readonly to?: Date | undefined
+  /** After this position, and up to that one. Moments never go back along positions, so a span of time is one of positions, in which every index here ends. */
+  readonly after?: Position | undefined
+  readonly upTo?: Position | undefined
   readonly correlationId?: string | undefined
 }
 
@@ -23,18 +23,15 @@ const db = queryBuilder<{ 'rm_audit.audit': ReadTable<AuditRow> }>()
 const ofTenant = (tenantId: string) =>
   db.selectFrom('rm_audit.audit as a').where('a.tenant_id', '=', tenantId).select(selection<AuditRow, 'a'>(audit.table, 'a'))
 
-const never = '9223372036854775807'
-
-/** The first position at or after a moment. Moments never go back along positions, so a span of time is one of positions, which every index here ends in. */
-const positionAt = (tenantId: string, moment: Date) =>
-  sql<string>`coalesce((select f.position from rm_audit.audit f where f.tenant_id = ${tenantId} and f.at >= ${moment} order by f.at, f.position limit 1), ${never}::bigint)`
+export type AuditPage = AuditFilter & { readonly limit: number; readonly cursor?: string | undefined }
 
 /** Newest first. @throws BadCursor */
-export async function listAudit(
-  queries: TenantQueries,
-  tenantId: string,
-  { limit, cursor, ...filter }: AuditFilter & { readonly limit: number; readonly cursor?: string | undefined },
-): Promise<Page<AuditRow>> {
+export async function listAudit(queries: TenantQueries, tenantId: string, page: AuditPage): Promise<Page<AuditRow>> {
+  return pageOf(await queries.run(tenantId, auditQuery(tenantId, page)), page.limit, (row) => ({ key: row.position, id: row.id }))
+}
+
+/** One row more than the page, so that it is known whether there is a next one. @throws BadCursor */
+export function auditQuery(tenantId: string, { limit, cursor, ...filter }: AuditPage) {
   let query = ofTenant(tenantId)
     .orderBy('a.position', 'desc')
     .limit(limit + 1)
@@ -48,12 +45,13 @@ export async function listAudit(
   if (filter.entityType !== undefined) query = query.where('a.entity_type', '=', filter.entityType)
   if (filter.entityId !== undefined) query = query.where('a.entity_id', '=', filter.entityId)
   if (filter.correlationId !== undefined) query = query.where('a.correlation_id', '=', filter.correlationId)
-  if (filter.from !== undefined) query = query.where('a.position', '>=', positionAt(tenantId, filter.from))
-  if (filter.to !== undefined) query = query.where('a.position', '<', positionAt(tenantId, filter.to))
+  if (filter.after !== undefined) query = query.where('a.position', '>', bigint(filter.after))
+  if (filter.upTo !== undefined) query = query.where('a.position', '<=', bigint(filter.upTo))
   if (cursor !== undefined) query = query.where('a.position', '<', placeOf(cursor))
-  const rows = await queries.run(tenantId, query.compile())
-  return pageOf(rows, limit, (row) => ({ key: row.position, id: row.id }))
+  return query.compile()
 }
+
+const bigint = (position: Position): string => BigInt(position).toString()
 
 function placeOf(cursor: string): string {
   const { key } = decodeCursor(cursor)
@@ -74,14 +72,15 @@ export async function getAuditRow(queries: TenantQueries, tenantId: string, even
 export type Edge = 'causationId' | 'message' | 'answers' | 'correlationId'
 
 /** Rows at the other end of an edge, oldest first, at most so many. */
-export async function rowsAlong(
+export const rowsAlong = async (
   queries: TenantQueries,
   tenantId: string,
   edge: Edge,
   ids: readonly string[],
   most: number,
-): Promise<readonly AuditRow[]> {
-  if (ids.length === 0) return []
+): Promise<readonly AuditRow[]> => (ids.length === 0 ? [] : queries.run(tenantId, edgeQuery(tenantId, edge, ids, most)))
+
+export function edgeQuery(tenantId: string, edge: Edge, ids: readonly string[], most: number) {
   let query = ofTenant(tenantId).orderBy('a.position').limit(most)
   switch (edge) {
     case 'causationId':
@@ -99,5 +98,5 @@ export async function rowsAlong(
     default:
       return edge satisfies never
   }
-  return queries.run(tenantId, query.compile())
+  return query.compile()
 }
