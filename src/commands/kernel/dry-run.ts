@@ -23,16 +23,21 @@ export function createDryStore(store: EventStore): { readonly store: EventStore;
     return Array.fromAsync(store.readStream(stream, { after: version }))
   }
 
+  /** A caller usually knows it: then the event at that version is all that is read. */
+  async function versionOf(stream: StreamRef, probably: number): Promise<number> {
+    const last = (await behind(stream, Math.max(0, probably - 1))).at(-1) ?? (await behind(stream, 0)).at(-1)
+    return last?.version ?? 0
+  }
+
   async function append({ stream, expected, events }: Append): Promise<AppendResult> {
     const key = streamName(stream)
     const from = typeof expected === 'number' ? expected : 0
     const known = overlays.get(key)
-    const stored = known === undefined ? await behind(stream, from) : []
-    const overlay = known ?? { base: from + stored.length, events: [] }
+    const overlay = known ?? { base: await versionOf(stream, from), events: [] }
     const version = overlay.base + overlay.events.length
     const isGood = expected === 'any' || (expected === 'exists' ? version > 0 : version === expected)
     if (!isGood) {
-      const there = known === undefined ? stored : (await behind(stream, from)).concat(known.events)
+      const there = [...(await behind(stream, from)), ...overlay.events].filter((event) => event.version > from)
       const last = there[events.length - 1]
       const repeats = last !== undefined && events.every(({ id }, index) => there[index]?.id === id)
       return repeats ? { outcome: 'duplicate', version: last.version, position: last.position } : { outcome: 'conflict', version }
