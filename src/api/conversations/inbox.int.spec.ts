@@ -302,6 +302,8 @@ describe('lists and threads', () => {
 
   it('refuse what cannot be asked yet instead of answering something else', async () => {
     const tenant = await desk.tenant()
+    const { position } = await desk.customerWrites(tenant, '34600111222', 'Hola')
+    await desk.applied.waitFor(['messages', 'conversations'], position, 5000)
     expect(await desk.call(tenant.key, 'GET', '/v1/conversations?q=Hola')).toMatchObject({
       status: 422,
       json: { code: 'invalid_request', errors: [{ path: 'query.q', code: 'not_supported' }] },

@@ -209,7 +209,7 @@ describe('what changed between two moments', () => {
     })
     expect((await get(tenant, `/v1/channels/${tenant.channelId}/diff?from=0`)).json).toMatchObject({
       changes: expect.arrayContaining([{ field: 'name', after: 'Ventas' }]) as unknown,
-      events: [{ type: 'ChannelAdded', data: { access_token: null } }],
+      events: [{ type: 'ChannelAdded', data: { access_token: null } }, { type: 'ChannelConnected' }],
     })
   })
 
