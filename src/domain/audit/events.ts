@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** What was looked at or set in motion without any other event telling of it. */
-export const accesses = [
+const accesses = [
   /** The raw body of a delivery was opened. */
   'delivery_read',
   /** The log was read with its sealed fields opened. */
