@@ -10,7 +10,12 @@ import { contactRoutes } from '../../src/api/contacts/routes.ts'
 import { presenceRoutes } from '../../src/api/conversations/presence.ts'
 import { conversationRoutes } from '../../src/api/conversations/routes.ts'
 import { timelineRoutes } from '../../src/api/conversations/timeline.ts'
+import { replayRoutes } from '../../src/api/deliveries/replay-routes.ts'
+import { createReplays } from '../../src/commands/deliveries/replays.ts'
+import { stuckDeliveries } from '../../src/projections/deliveries/queries.ts'
+import { operatorQueries } from '../../src/projections/engine/operator.ts'
 import { deliveryRoutes } from '../../src/api/deliveries/routes.ts'
+import { eventExportRoutes } from '../../src/api/events/export/routes.ts'
 import { eventRoutes } from '../../src/api/events/routes.ts'
 import { asyncApiRoutes } from '../../src/api/feed/asyncapi.ts'
 import { createFeed } from '../../src/api/feed/feed.ts'
@@ -130,7 +135,13 @@ export async function startDesk(
       ...diffRoutes({ logOf, open, directory: { channelOf: () => undefined } }),
       ...contactRoutes({ reader, readerAt, logOf, open }),
       ...phoneRoutes({ validatePhone }),
-      ...deliveryRoutes({ reader, logOf, vault, replay }),
+      ...deliveryRoutes({ reader, logOf, vault }),
+      ...replayRoutes({
+        replay,
+        replays: createReplays({ commands, store, pool: pools.worker }),
+        find: (...wanted) => stuckDeliveries(operatorQueries(pools.worker), ...wanted),
+        head: store.head,
+      }),
       ...parkedRoutes(
         createDealWithParked({
           tools: createParkedTools({ pool: pools.worker, store, projections }),
@@ -144,7 +155,8 @@ export async function startDesk(
         reader,
       }),
       ...eventRoutes({ logOf, open }),
-      ...auditRoutes({ reader, open, eventsAt: createEventsAt(pools.api) }),
+      ...eventExportRoutes({ logOf, open }),
+      ...auditRoutes({ reader, logOf, open, eventsAt: createEventsAt(pools.api) }),
       ...asyncApiRoutes({ version: 'test' }),
     ],
     authenticate,

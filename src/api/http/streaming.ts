@@ -3,10 +3,10 @@ import { pipeline } from 'node:stream/promises'
 import type { HttpResponse } from './principal.ts'
 
 /**
- * Sends text as it is made, no faster than the client takes it: what is held is one chunk. When making it fails half-way the connection is cut, since the
+ * Sends what is made as it is made, no faster than the client takes it: what is held is one chunk. When making it fails half-way the connection is cut, since the
  * status has been said: a file that ends without an error has to be whole. A client that goes away ends the making.
  */
-export async function streamText(res: HttpResponse, chunks: AsyncIterable<string>): Promise<void> {
+export async function streamText(res: HttpResponse, chunks: AsyncIterable<string | Uint8Array>): Promise<void> {
   const source = chunks[Symbol.asyncIterator]()
   // The first chunk before the head: what fails at once can still be told by a status.
   const first = await source.next()
@@ -14,9 +14,9 @@ export async function streamText(res: HttpResponse, chunks: AsyncIterable<string
     res.end()
     return
   }
-  async function* all(): AsyncGenerator<string> {
+  async function* all(): AsyncGenerator<string | Uint8Array> {
     try {
-      yield first.value as string
+      yield first.value as string | Uint8Array
       for (;;) {
         const next = await source.next()
         if (next.done === true) return

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { Position } from '../../domain/kernel/position.ts'
 import type { Statement } from '../../postgres/transaction.ts'
 import { layoutOf, tableDefinition, type Layout } from './layout.ts'
-import type { CustomProjection } from './project.ts'
+import type { AnyProjection } from './project.ts'
 import { createBulkWriter, loadFrom, writeStatements, written } from './rows.ts'
 import { createWorkingSet } from './working-set.ts'
 
@@ -33,7 +33,7 @@ export type GoingOn = {
 /** Keyed rows of one table kept in memory: some 150 MB of small ones. */
 const mostRows = 400_000
 
-export function typescriptForm(projection: CustomProjection, { mostEntries = mostRows }: { mostEntries?: number } = {}): Form {
+export function typescriptForm(projection: AnyProjection, { mostEntries = mostRows }: { mostEntries?: number } = {}): Form {
   const layouts = Object.entries(projection.tables).map(([name, spec]) => layoutOf(name, spec))
   return {
     types: Object.keys(projection.on),
@@ -59,7 +59,7 @@ export function typescriptForm(projection: CustomProjection, { mostEntries = mos
 }
 
 function filling(
-  projection: CustomProjection,
+  projection: AnyProjection,
   layouts: readonly Layout[],
   { pool, copyPool, schema, mostEntries }: FormPools & { schema: string; mostEntries: number },
 ): Filling {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ColumnType } from '../engine/projection.ts'
-import type { CustomProjection, TableSpec } from './project.ts'
+import type { AnyProjection, TableSpec } from './project.ts'
 
 const identifier = /^[a-z][A-Za-z0-9_]{0,49}$/
 const columnTypes = ['uuid', 'text', 'int4', 'int8', 'bool', 'timestamptz', 'json', 'bytea'] as const satisfies readonly ColumnType[]
@@ -26,14 +26,14 @@ const shape = z.object({
 })
 
 /** What a file exports by default, looked at before anything is done: types are stripped and not checked when it runs. @throws ProjectionRefused */
-export function parseProjection(exported: unknown, knownTypes: readonly string[]): CustomProjection {
+export function parseProjection(exported: unknown, knownTypes: readonly string[]): AnyProjection {
   const parsed = shape.safeParse(exported)
   if (!parsed.success) throw new ProjectionRefused(`This is no projection: ${z.prettifyError(parsed.error)}`)
   const unknown = Object.keys(parsed.data.on).filter((type) => !knownTypes.includes(type))
   if (unknown.length > 0)
     throw new ProjectionRefused(`There are no events of the type ${unknown.join(', ')}. docs/reference/events.md lists them all.`)
   if (Object.keys(parsed.data.on).length === 0) throw new ProjectionRefused('`on` names no event.')
-  return exported as CustomProjection
+  return exported as AnyProjection
 }
 
 export type Column = { readonly name: string; readonly sql: string; readonly type: ColumnType }

@@ -1,4 +1,4 @@
-import type { EventType } from '../../domain/catalogue.ts'
+import type { DomainEvent, EventType } from '../../domain/catalogue.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { Secret } from '../../domain/kernel/secret.ts'
 import type { ColumnType, EventsOf } from '../engine/projection.ts'
@@ -57,15 +57,22 @@ export type EventEnvelope = RecordedEvent
  * A projection of one's own. A handler is told an event, its envelope and the tables; it must do nothing but read and write them: an event may be
  * handed to it twice until its rows are at hand, and what the first try wrote is then forgotten.
  */
-export type CustomProjection<T extends TableSpecs = TableSpecs> = {
+export type CustomProjection<T extends TableSpecs> = {
   /** The tables stand in the schema `custom_<name>`; the file's name when there is none here. */
   readonly name?: string
   readonly tables: T
   readonly on: { readonly [Type in EventType]?: (event: EventsOf<Type>, at: EventEnvelope, tables: TablesOf<T>) => void }
 }
 
+/** A projection whose tables are no longer known to the compiler: what runs it looks at them itself. */
+export type AnyProjection = {
+  readonly name?: string
+  readonly tables: TableSpecs
+  readonly on: Readonly<Record<string, (event: DomainEvent, at: EventEnvelope, tables: unknown) => void>>
+}
+
 /** Says what a file is: `export default project({ … })`. */
-export const project = <const T extends TableSpecs>(projection: CustomProjection<T>): CustomProjection<T> => projection
+export const project = <const T extends TableSpecs>(projection: CustomProjection<T>): AnyProjection => projection as unknown as AnyProjection
 
 /**
  * What a sealed field says where the run reveals it (`--reveal`): text, or the object that `content` and `raw` hold. Undefined where it stays sealed, where

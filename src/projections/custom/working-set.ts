@@ -4,7 +4,7 @@ import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { streamName } from '../../domain/kernel/stream.ts'
 import type { ColumnType } from '../engine/projection.ts'
 import { keyColumns, type Column, type Layout } from './layout.ts'
-import type { CustomProjection } from './project.ts'
+import type { AnyProjection } from './project.ts'
 
 /** Values in the order of the columns, as the table writers take them: json as its text. */
 export type Values = readonly unknown[]
@@ -21,7 +21,7 @@ export type TableSet = {
 }
 
 /** An event that a handler could not take. Nothing of it, and nothing after it, is written. */
-export class HandlerFailed extends Error {
+class HandlerFailed extends Error {
   override readonly name = 'HandlerFailed'
 }
 
@@ -39,9 +39,7 @@ export type WorkingSet = {
 /** Puts rows into `entries`, also those that do not exist. Undefined while whatever is not at hand does not exist. */
 export type Load = (wanted: ReadonlyMap<TableSet, ReadonlyMap<string, { readonly tenantId: string; readonly key: Values }>>) => Promise<void>
 
-type Handler = (event: DomainEvent, at: RecordedEvent, tables: unknown) => void
-
-export function createWorkingSet(projection: CustomProjection, layouts: readonly Layout[]): WorkingSet {
+export function createWorkingSet(projection: AnyProjection, layouts: readonly Layout[]): WorkingSet {
   const tables: TableSet[] = layouts.map((layout) => ({ layout, entries: new Map(), grown: [] }))
   const undo: (() => void)[] = []
   const wanted = new Map<TableSet, Map<string, { tenantId: string; key: Values }>>()
@@ -122,7 +120,7 @@ export function createWorkingSet(projection: CustomProjection, layouts: readonly
   }
 
   function run(at: RecordedEvent): void {
-    const handler = projection.on[at.type as keyof CustomProjection['on']] as Handler | undefined
+    const handler = Object.hasOwn(projection.on, at.type) ? projection.on[at.type] : undefined
     if (handler === undefined) return
     tenantId = at.stream.tenantId
     position = at.position
@@ -233,8 +231,5 @@ function stored(type: ColumnType, value: unknown, where: string): unknown {
 }
 
 const shown = (type: ColumnType, value: unknown): unknown => (type === 'json' && typeof value === 'string' ? (JSON.parse(value) as unknown) : value)
-
-/** Rows of a keyed table that the database does not have as they are. */
-export const dirtyOf = ({ entries }: TableSet): readonly Entry[] => [...entries.values()].filter(({ dirty }) => dirty)
 
 export const allColumns = (layout: Layout): readonly Column[] => [...keyColumns(layout), ...layout.columns]
