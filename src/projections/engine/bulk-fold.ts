@@ -27,7 +27,12 @@ export class PoisonedRebuild extends Error {
  * What to do with events that are parked in the live generation. Of the same version: what is parked there is left out here, so that both have the same rows.
  * Of another version: it may have come to repair that, so each is tried, and only what fails again is parked again.
  */
-export type ParkedBefore = { readonly sameVersion: boolean; readonly positions: ReadonlySet<Position> }
+export type ParkedBefore = {
+  readonly sameVersion: boolean
+  readonly positions: ReadonlySet<Position>
+  /** Left out of every version for good: a person said so. */
+  readonly discarded?: ReadonlySet<Position>
+}
 
 type Entry = { readonly tenantId: string; readonly id: string; row: AnyRow; weight: number; used: number }
 
@@ -103,7 +108,7 @@ export function createBulkFold({
 
   /** The event with its row's id; undefined when it does not concern this read model, or not here. */
   function keyed(at: RecordedEvent): { event: DomainEvent; id: string } | undefined {
-    if (!handled.has(at.type)) return undefined
+    if (!handled.has(at.type) || parkedBefore?.discarded?.has(at.position) === true) return undefined
     const leftOut = parkedBefore?.sameVersion === true && parkedBefore.positions.has(at.position)
     try {
       const event = fromStored<DomainEvent>(at)

@@ -153,7 +153,8 @@ export async function readParkedKeys(pool: Pool, subscription: string): Promise<
   return new Set(rows.map(({ tenant_id, stream_key }) => rowKey(tenant_id, stream_key)))
 }
 
-function parkStatements(subscription: string, parked: readonly Parked[]): readonly Statement[] {
+/** For a transaction that also moves the subscription on. */
+export function parkStatements(subscription: string, parked: readonly Parked[]): readonly Statement[] {
   if (parked.length === 0) return []
   const column = (value: (one: Parked) => string): string[] => parked.map(value)
   return [

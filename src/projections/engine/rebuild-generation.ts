@@ -3,10 +3,11 @@ import type { Position } from '../../domain/kernel/position.ts'
 import { acquireLease, releaseLease, type Lease } from '../../postgres/lease.ts'
 import { inTransaction } from '../../postgres/transaction.ts'
 import { createBulkFold } from './bulk-fold.ts'
+import { discardedPositions } from './discarded.ts'
 import { TooManyParked } from './failures.ts'
 import { adoptPrevious, createShadow, generationsOf, lockGenerations, type Generation } from './generations.ts'
 import { tableOf } from './naming.ts'
-import { createPageWriter, type PageWriter } from './page-writer.ts'
+import { createPageWriter, parkStatements, type PageWriter } from './page-writer.ts'
 import { copyParked, differentlyParked, parkedPositions } from './parked-before.ts'
 import type { Projection } from './projection.ts'
 import { copyLog, measure, type Claim, type Rebuilding } from './rebuild-steps.ts'
@@ -102,7 +103,8 @@ async function copy(rebuilding: Rebuilding, claim: Claim, projections: readonly 
   const folds = await Promise.all(
     shadows.map(async ({ projection, generation, live }) => {
       const positions = live === undefined ? new Set<Position>() : await parkedPositions(copyPool, live.subscription)
-      const parkedBefore = { sameVersion: live?.version === projection.version, positions }
+      const discarded = await discardedPositions(copyPool, projection.name)
+      const parkedBefore = { sameVersion: live?.version === projection.version, positions, discarded }
       const guard = (): void => claim.signal.throwIfAborted()
       return { live, generation, parkedBefore, fold: createBulkFold({ projection, schema: generation.schema, pool: copyPool, parkedBefore, guard }) }
     }),
@@ -117,6 +119,10 @@ async function copy(rebuilding: Rebuilding, claim: Claim, projections: readonly 
     await claim.within(client)
     for (const { live, generation, parkedBefore, fold } of folds) {
       const again = parkedBefore.sameVersion ? undefined : fold.parked().map(({ at }) => at.position)
+      // Behind parked events, where the live writer has not come yet: it will not come there for these rows.
+      if (parkedBefore.sameVersion) {
+        for (const { values = [], ...park } of parkStatements(generation.subscription, fold.parked())) await client.query({ ...park, values: [...values] })
+      }
       if (live !== undefined) await copyParked(client, { from: live.subscription, to: generation.subscription, through: target, only: again })
       await client.query('update es.subscriptions set position = $2 where name = $1', [generation.subscription, target])
     }
@@ -258,7 +264,8 @@ async function reconcile(
 ): Promise<void> {
   if (live.version !== projection.version) return
   const table = rowTable(projection, generation.schema)
-  const without = await parkedPositions(client, live.subscription)
+  const discarded = await discardedPositions(client, projection.name)
+  const without = new Set([...discarded, ...(await parkedPositions(client, live.subscription))])
   for (const { tenantId, id, key } of await differentlyParked(client, live.subscription, generation.subscription, at.live)) {
     const known = await rowTable(projection, live.schema).load(rebuilding.pool, [{ tenantId, id }])
     const row = await foldRow(rebuilding, projection, { tenantId, id, through: at.shadow, row: known.get(key), without })

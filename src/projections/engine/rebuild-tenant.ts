@@ -1,7 +1,10 @@
 import type { PoolClient } from 'pg'
 import { positionOf, start, type Position } from '../../domain/kernel/position.ts'
+import { checkpointOf } from '../../postgres/lease.ts'
+import { pause } from '../../postgres/pause.ts'
 import { inTransaction } from '../../postgres/transaction.ts'
 import { createBulkFold } from './bulk-fold.ts'
+import { discardedPositions } from './discarded.ts'
 import { foldPage, keyPage, rowKey } from './fold-page.ts'
 import { generationsOf, lockGenerations, type Generation } from './generations.ts'
 import { schemaOf, snake, tableOf } from './naming.ts'
@@ -34,7 +37,9 @@ export async function rebuildTenant(rebuilding: Rebuilding, claim: Claim, projec
         const schema = stagingOf(projection, token)
         await copyPool.query(tableDefinition(projection, schema))
         const live = await liveOf(copyPool, projection)
-        const parkedBefore = { sameVersion: true, positions: await parkedPositions(copyPool, live.subscription, tenantId) }
+        const positions = await parkedPositions(copyPool, live.subscription, tenantId)
+        const discarded = await discardedPositions(copyPool, projection.name, tenantId)
+        const parkedBefore = { sameVersion: true, positions, discarded }
         return createBulkFold({ projection, schema, pool: copyPool, parkedBefore, guard: () => claim.signal.throwIfAborted() })
       }),
     )
@@ -78,6 +83,8 @@ async function liveOf(db: Rebuilding['copyPool'] | PoolClient, projection: Proje
   return live
 }
 
+const liveYetMs = 100
+
 async function exchange(
   rebuilding: Rebuilding,
   claim: Claim,
@@ -85,6 +92,12 @@ async function exchange(
 ): Promise<void> {
   const columns = ['tenant_id', ...Object.keys(projection.table.columns).map(snake)].join(', ')
   const staging = stagingOf(projection, claim.rebuild().token)
+  // The rows beside are as far as `from`: a live writer that was behind would apply to them once more what is between.
+  while (((await checkpointOf(rebuilding.pool, (await liveOf(rebuilding.copyPool, projection)).subscription)) ?? start) < from) {
+    await claim.check()
+    await pause(liveYetMs, claim.signal)
+    claim.signal.throwIfAborted()
+  }
   await inTransaction(rebuilding.copyPool, async (client) => {
     await client.query(`set local lock_timeout = '10s'`)
     await lockGenerations(client)
@@ -109,7 +122,8 @@ async function applyTail(
 ): Promise<void> {
   const { projection, live, staging, tenantId, to } = wanted
   const table = rowTable(projection, staging)
-  const positions = await parkedPositions(pool, live.subscription, tenantId)
+  const discarded = await discardedPositions(pool, projection.name, tenantId)
+  const positions = new Set([...discarded, ...(await parkedPositions(pool, live.subscription, tenantId))])
   const parkedKeys = await readParkedKeys(pool, live.subscription)
   for (let after = wanted.from; after < to;) {
     const page = await store.readAll({ after, filter: { types: projection.handles, tenantId }, limit: 1_000 })
@@ -142,7 +156,8 @@ export async function refoldRow(
     const table = rowTable(projection, live.schema)
     const known = await table.load(copyPool, [{ tenantId, id }])
     const through = stoodAt?.position ?? start
-    const row = await foldRow(log, projection, { tenantId, id, through, row: known.get(rowKey(tenantId, id)), without: leaveOut })
+    const without = new Set([...(await discardedPositions(client, projection.name, tenantId)), ...(leaveOut ?? [])])
+    const row = await foldRow(log, projection, { tenantId, id, through, row: known.get(rowKey(tenantId, id)), without })
     for (const { text, values = [] } of table.write([{ tenantId, id, row }])) await client.query({ text, values: [...values] })
     await client.query('update es.subscriptions set fencing_token = fencing_token + 1, owner = null, lease_until = null where name = $1', [
       live.subscription,

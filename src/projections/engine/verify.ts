@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { positionOf, type Position } from '../../domain/kernel/position.ts'
+import { discardedPositions } from './discarded.ts'
 import { tableOf } from './naming.ts'
 import { readParkedKeys } from './page-writer.ts'
 import type { Projection } from './projection.ts'
@@ -50,11 +51,12 @@ export async function verifySample(
   const wanted = rows.map(({ tenant_id: tenantId, id }) => ({ tenantId, id }))
   const stored = await rowTable(projection, schema).load(pool, wanted)
   const parked = await readParkedKeys(pool, subscription)
+  const without = await discardedPositions(pool, projection.name)
   for (const { tenantId, id } of wanted) {
     const key = rowKey(tenantId, id)
     if (parked.has(key)) continue
     const row = stored.get(key)
-    const folded = await foldRow(log, projection, { tenantId, id, through: position, row })
+    const folded = await foldRow(log, projection, { tenantId, id, through: position, row, without })
     if (!sameRow(projection, folded, row)) throw new NotVerified(`the row ${id} of ${tenantId} in ${projection.name} is not what its events say`)
   }
   return wanted.length
