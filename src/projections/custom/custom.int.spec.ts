@@ -82,7 +82,8 @@ async function goOn(form: Form, schema: string, pages: readonly RecordedEvent[][
 const content = async (schema: string): Promise<unknown[]> =>
   Promise.all(
     ['last', 'messages', 'log'].map(
-      async (table): Promise<unknown[]> => (await pools.pool.query(`select * from ${schema}.${table} order by 1, 2, 3`)).rows,
+      async (table): Promise<unknown[]> =>
+        (await pools.pool.query<Record<string, unknown>>(`select * from ${schema}.${table} order by 1, 2, 3`)).rows,
     ),
   )
 
