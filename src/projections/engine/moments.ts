@@ -121,7 +121,10 @@ const schemaAt = (projection: Projection, id: string): string => `${schemaOf(pro
 async function isTooLong(pool: Pool, { tenantId, position }: MomentRequest, most: number): Promise<boolean> {
   const { rows } = await pool.query<{ more: boolean }>({
     name: 'moment_size',
-    text: `select exists (select from es.events where tenant_id = $1 and position <= $2 order by position offset $3 limit 1) as more`,
+    // Compared as rows, so that only the index of tenants will do: with `tenant_id = $1` the planner may look through everybody's events in their order.
+    text: `select exists (
+        select from es.events where (tenant_id, position) > ($1, 0) and (tenant_id, position) <= ($1, $2::bigint) order by tenant_id, position offset $3 limit 1
+      ) as more`,
     values: [tenantId, position, most],
   })
   return rows[0]?.more === true

@@ -86,5 +86,8 @@ describe('the log of a tenant', () => {
     expect(await counted('es.events')).toEqual([{ n: 0 }])
     expect(await counted('es.attachments')).toEqual([{ n: 0 }])
     await expect(counted('es.attachments_default')).rejects.toThrow('permission denied')
+    expect((await api.query(`select es.position_at('infinity') as at, es.position_through(1000000) as through`)).rows).toEqual([
+      { at: '0', through: '0' },
+    ])
   })
 })

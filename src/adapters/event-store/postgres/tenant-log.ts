@@ -26,14 +26,8 @@ export function createTenantLogs({ pool, head }: { pool: Pool; head: EventStore[
         }
       },
       async positionAt(moment): Promise<Position> {
-        const [row] = await inTenant<{ position: string | null }>(
-          pool,
-          tenantId,
-          moment instanceof Date
-            ? 'select es.position_at($1, $2) as position'
-            : 'select max(position) as position from es.events where tenant_id = $1 and position <= $2',
-          [tenantId, moment instanceof Date ? moment.toISOString() : boundedBy(moment)],
-        )
+        const [asked, value] = moment instanceof Date ? ['es.position_at($1)', moment.toISOString()] : ['es.position_through($1)', boundedBy(moment)]
+        const [row] = await inTenant<{ position: string }>(pool, tenantId, `select ${asked} as position`, [value])
         return positionOf(row?.position ?? 0)
       },
     }
