@@ -95,10 +95,14 @@ afterAll(async () => {
 })
 
 describe('the examples', () => {
-  it('are files of at most fifteen lines', () => {
-    for (const name of ['messages-per-hour.ts', 'first-response-time.ts', 'template-conversion.ts', 'messages-per-day.sql'])
-      expect(readFileSync(example(name), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(15)
-  })
+  it.each(['messages-per-hour.ts', 'first-response-time.ts', 'template-conversion.ts', 'messages-per-day.sql'])(
+    '%s has at most fifteen lines, and is the one of the docs',
+    (name) => {
+      const text = readFileSync(example(name), 'utf8').trimEnd()
+      expect(text.split('\n').length).toBeLessThanOrEqual(15)
+      expect(readFileSync('docs/how-to/custom-projections.md', 'utf8')).toContain(text)
+    },
+  )
 
   it('count messages per hour, of every organisation by itself', async () => {
     const { code, lines } = await run(example('messages-per-hour.ts'))

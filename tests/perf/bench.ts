@@ -1,10 +1,11 @@
 import { benchAppend } from './append.ts'
+import { benchCustom } from './custom.ts'
 import { benchEndToEnd } from './end-to-end.ts'
 import { benchHistory } from './history.ts'
 import { benchSend } from './send.ts'
 import { benchWebhook } from './webhook.ts'
 
-/** `npm run bench [-- append webhook end-to-end send history --long]`: the published figures. Run it alone; trust the ratios. */
+/** `npm run bench [-- append webhook end-to-end send history custom --long]`: the published figures. Run it alone; trust the ratios. */
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const wants = (name: string): boolean => chosen.length === 0 || chosen.includes(name)
 const long = process.argv.includes('--long')
@@ -28,4 +29,8 @@ if (wants('send')) {
 if (wants('history')) {
   console.log('\n(e) the history of a phone beside live messages')
   await benchHistory()
+}
+if (wants('custom')) {
+  console.log('\n(g) projections of one’s own, and exports, as commands')
+  await benchCustom()
 }
