@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Format, Presets, SingleBar } from 'cli-progress'
+import progress from 'cli-progress'
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../config.ts'
 import { createLog } from '../composition/log.ts'
@@ -87,14 +87,14 @@ async function followRebuild(tools: Tools, rebuilds: Rebuilds, config: Config, a
   let working: Promise<void> | undefined
   const began = performance.now()
   const bar = process.stderr.isTTY
-    ? new SingleBar(
+    ? new progress.SingleBar(
         {
           stream: process.stderr,
           clearOnComplete: true,
-          format: (options, { progress }, { state, rate, left }: { state: string; rate: string; left: string }) =>
-            `${state.padEnd(11)} ${Format.BarFormat(progress, options)} ${Math.floor(progress * 100)} % · ${rate} events/s · ${left} left`,
+          format: (options, { progress: done }, { state, rate, left }: { state: string; rate: string; left: string }) =>
+            `${state.padEnd(11)} ${progress.Format.BarFormat(done, options)} ${Math.floor(done * 100)} % · ${rate} events/s · ${left} left`,
         },
-        Presets.shades_classic,
+        progress.Presets.shades_classic,
       )
     : undefined
   bar?.start(1, 0, { state: asked.state, rate: '?', left: '?' })

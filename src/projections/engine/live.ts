@@ -175,6 +175,8 @@ async function follow(
         continue
       }
       await line.empty()
+      // Nothing to write, and still a place that was reached: for whoever asks the database how far it is.
+      await writer.commit({ changes: new Map(), parked: [], newlyParked: [] }, delivery.through)
       applied(delivery.through)
     }
     await line.empty()
