@@ -3,10 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDesk, type Desk } from '../../../tests/support/desk.ts'
 
-const ttlMs = 1_500
 let desk: Desk
 beforeAll(async () => {
-  desk = await startDesk({ moments: { ttlMs, mostEvents: 200, mostPerTenant: 3 } })
+  desk = await startDesk({ moments: { mostEvents: 200, mostPerTenant: 3 } })
 })
 afterAll(() => desk.stop())
 
@@ -241,7 +240,7 @@ describe('a list as of a moment', () => {
     expect(await living(tenant)).toBe(1)
     await desk.moments.purge()
     expect(await living(tenant)).toBe(1)
-    await sleep(ttlMs + 100)
+    await desk.pools.worker.query(`update es.moments set expires_at = clock_timestamp() - interval '1 second'`)
     await desk.moments.purge()
     expect(await living(tenant)).toBe(0)
     expect(await schemas()).toEqual([])
