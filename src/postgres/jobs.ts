@@ -9,7 +9,14 @@ import { inTransaction } from './transaction.ts'
  */
 
 /** One piece of work. `key` makes it the same piece however often it is asked for; nothing personal in `payload`. */
-export type JobSpec = { readonly task: string; readonly key: string; readonly payload: object; readonly maxAttempts?: number }
+/** `priority`: what has less of it (0 is usual) goes first. */
+export type JobSpec = {
+  readonly task: string
+  readonly key: string
+  readonly payload: object
+  readonly maxAttempts?: number
+  readonly priority?: number
+}
 
 /**
  * Brings the schema up to date and lets recado_worker use it; `pool` connects as the owner. Safe at every start, of several processes, too.
@@ -46,13 +53,19 @@ $$`
 export async function addJobs(client: ClientBase, jobs: readonly JobSpec[]): Promise<void> {
   if (jobs.length === 0) return
   const distinct = [...new Map(jobs.map((job) => [job.key, job])).values()]
-  const specs = distinct.map(({ task, key, payload, maxAttempts }) => ({ task, key, payload, max_attempts: maxAttempts ?? 25 }))
+  const specs = distinct.map(({ task, key, payload, maxAttempts, priority }) => ({
+    task,
+    key,
+    payload,
+    max_attempts: maxAttempts ?? 25,
+    priority: priority ?? 0,
+  }))
   // By JSON and not by an array of the composite type: PostgreSQL builds the rows itself, nothing is quoted here.
   await client.query({
     name: 'jobs_add',
     text: `select count(*) from graphile_worker.add_jobs(array(
-        select (s.task, s.payload, null, null, s.max_attempts, s.key, null, null)::graphile_worker.job_spec
-        from json_to_recordset($1::json) as s (task text, payload json, max_attempts int2, key text)
+        select (s.task, s.payload, null, null, s.max_attempts, s.key, s.priority, null)::graphile_worker.job_spec
+        from json_to_recordset($1::json) as s (task text, payload json, max_attempts int2, key text, priority int2)
       ), true)`,
     values: [JSON.stringify(specs)],
   })

@@ -78,7 +78,7 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
     const got = await get(tenantId, event, one)
     if ('failed' in got) {
       const { failed: reason, final = false } = got
-      if (!final && clock().getTime() - Date.parse(at) > inboundLifeMs) return report({ type: 'expire' })
+      if (!final && clock().getTime() - toldAt(found, event, at) > inboundLifeMs) return report({ type: 'expire' })
       await report({ type: 'recordFailure', reason, final }, reason, String(one.attempt))
       if (final) return
       throw new FetchFailed(reason)
@@ -173,6 +173,10 @@ async function taken(bytes: AsyncIterable<Uint8Array>): Promise<Spooled | Failur
     return error instanceof FileTooLarge ? { failed: 'too_large', final: true } : { failed: 'download_broke_off' }
   }
 }
+
+/** The provider keeps a file for seven days from when it told of it. Of history and its late bodies the message is older, perhaps by months. */
+const toldAt = ({ recordedAt }: RecordedEvent, { type }: WithMedia, at: string): number =>
+  type === 'MessageReceived' ? Date.parse(at) : recordedAt.getTime()
 
 /** Meta's sha256 is base64 in webhooks; in the description nobody has said, and hex was seen. */
 const isHash = (given: string, hex: string): boolean =>

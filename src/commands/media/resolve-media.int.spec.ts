@@ -97,6 +97,14 @@ describe('a file of ours in a message', () => {
     ).toBe(createHash('sha256').update(png).digest('hex'))
     expect(await media.resolve(account, { ...message, channelId: 'b' })).toEqual({ object: { id: '90002', caption: 'La casa' } })
   })
+  it('says when it waits for an upload, and does not where Meta has a copy', async () => {
+    const { media } = parts()
+    const id = await uploaded(png, 'image/png')
+    const message = { tenantId, channelId: 'a', type: 'image', object: { id } }
+    let waits = 0
+    for (let time = 0; time < 3; time++) await media.resolve(account, message, { onUpload: () => void waits++ })
+    expect(waits).toBe(1)
+  })
   it('is uploaded again when Meta keeps it no longer, or says that it does not know it', async () => {
     const { media } = parts()
     const message = { tenantId, channelId: 'a', type: 'document', object: { id: await uploaded(png, 'image/png') } }

@@ -25,7 +25,11 @@ export type ResolveMedia = {
   readonly resolve: (
     account: CloudApiAccount,
     message: { tenantId: string; channelId: string; type: string; object: unknown },
-    signal?: AbortSignal,
+    options?: {
+      readonly signal?: AbortSignal
+      /** From here on it waits for Meta's line and not for us. */
+      readonly onUpload?: () => void
+    },
   ) => Promise<Resolved>
   /** Meta does not know the copies any more: the next attempt uploads them again. Says whether there were any. */
   readonly forget: (message: { tenantId: string; channelId: string; type: string; object: unknown }) => Promise<boolean>
@@ -54,7 +58,11 @@ export function createResolveMedia({ commands, vault, store, mediaApi, converter
     await commands.execute(media, mediaId, command, context(tenantId, mediaId, command.type, ...about))
   }
 
-  async function copyOf(account: CloudApiAccount, tenantId: string, channelId: string, reference: Reference, signal?: AbortSignal): Promise<Copy> {
+  async function copyOf(
+    account: CloudApiAccount,
+    { tenantId, channelId, reference }: { tenantId: string; channelId: string; reference: Reference },
+    { signal, onUpload }: NonNullable<Parameters<ResolveMedia['resolve']>[2]>,
+  ): Promise<Copy> {
     const { state } = await commands.load(media, tenantId, reference.mediaId)
     if (state.file === undefined) return failed('media_not_stored', 'The file of the message is not here')
     const form = formOf(reference, state.file)
@@ -64,6 +72,7 @@ export function createResolveMedia({ commands, vault, store, mediaApi, converter
       const unfit = unfitFor(reference.kind, state.file)
       if (unfit !== undefined) return failed(unfit.code, unfit.message)
     }
+    onUpload?.()
     const key = `${tenantId} ${channelId} ${reference.mediaId} ${form}`
     const underWay = uploading.get(key)
     if (underWay !== undefined) return underWay
@@ -120,12 +129,12 @@ export function createResolveMedia({ commands, vault, store, mediaApi, converter
   }
 
   return {
-    async resolve(account, { tenantId, channelId, type, object }, signal) {
+    async resolve(account, { tenantId, channelId, type, object }, options = {}) {
       const references = referencesIn(type, object)
       if (references.length === 0) return { object }
       const copies = new Map<string, string>()
       for (const reference of references) {
-        const copy = await copyOf(account, tenantId, channelId, reference, signal)
+        const copy = await copyOf(account, { tenantId, channelId, reference }, options)
         if ('failed' in copy) return copy
         copies.set(reference.path, copy.providerId)
       }

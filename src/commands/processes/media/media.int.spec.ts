@@ -9,7 +9,7 @@ import { freshDatabase, type TestDatabase } from '../../../../tests/support/data
 import { startProcess } from '../../../../tests/support/sending.ts'
 import { createFileStore } from '../../../adapters/media-store/file.ts'
 import { channel } from '../../../domain/channel/channel.ts'
-import { conversation, conversationId } from '../../../domain/conversation/conversation.ts'
+import { conversation, conversationId, type ConversationCommand } from '../../../domain/conversation/conversation.ts'
 import { fromStored } from '../../../domain/kernel/codec.ts'
 import { streamRef } from '../../../domain/kernel/stream.ts'
 import type { MediaEvent } from '../../../domain/media/events.ts'
@@ -97,12 +97,12 @@ async function receives({
   at = new Date(),
   channelId = randomUUID(),
   tenantId = randomUUID(),
-} = {}) {
+  origin,
+}: { sha256?: string; contactId?: string; at?: Date; channelId?: string; tenantId?: string; origin?: 'history' } = {}) {
   const messageId = randomUUID()
   const id = conversationId(tenantId, channelId, contactId)
   const providerId = String(Math.floor(Math.random() * 1e15))
   const command = {
-    type: 'receive',
     channelId,
     contactId,
     messageId,
@@ -112,7 +112,9 @@ async function receives({
     media: { providerId, kind: 'image', mimeType: 'image/jpeg', sha256 },
     at: at.toISOString(),
   } as const
-  await here.commands.execute(conversation, id, command, here.context(tenantId))
+  const said: ConversationCommand =
+    origin === undefined ? { type: 'receive', ...command } : { type: 'recordMessage', origin, direction: 'inbound', ...command }
+  await here.commands.execute(conversation, id, said, here.context(tenantId))
   return { tenantId, channelId, contactId, messageId, providerId, mediaId: mediaIdOf(tenantId, messageId) }
 }
 async function history({ tenantId, mediaId }: { tenantId: string; mediaId: string }): Promise<MediaEvent[]> {
@@ -194,6 +196,26 @@ describe("a customer's file", () => {
     const old = await receives({ at: new Date(now - 30 * day) })
     start()
     await reaches(old, 'stored')
+  })
+  it('of history whose first try fails is not given up for the age of its message: its seven days begin when it is told', async () => {
+    meta.describe = () => ({ unreachable: 'ECONNRESET' })
+    const old = await receives({ at: new Date(now - 90 * day), origin: 'history' })
+    start()
+    await expect.poll(async () => (await stateOf(old)).failure).toBe('provider_unreachable')
+    expect((await stateOf(old)).state).toBe('pending')
+    await stop()
+    await here.pool.query('update graphile_worker._private_jobs set run_at = now()')
+    now += 8 * day
+    start()
+    await reaches(old, 'expired')
+  })
+  it('of today goes before those of history', async () => {
+    const old = await Promise.all(Array.from({ length: 20 }, () => receives({ origin: 'history' })))
+    const young = await receives()
+    start()
+    for (const one of [young, ...old]) await reaches(one, 'stored')
+    // Four are fetched at once.
+    expect(meta.described.slice(0, 4)).toContain(young.providerId)
   })
   it('whose address has moved is asked for again', async () => {
     let asked = 0

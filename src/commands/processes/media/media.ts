@@ -7,7 +7,7 @@ import { addJobs, hurryJobs, runJobs, type JobSpec } from '../../../postgres/job
 import { checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../../postgres/lease.ts'
 import { pause } from '../../../postgres/pause.ts'
 import { inTransaction } from '../../../postgres/transaction.ts'
-import { bringing, bringingTypes, createFetchMedia, fetchJob, type FetchDeps, type FetchJob } from '../../media/fetch-media.ts'
+import { bringing, bringingTypes, createFetchMedia, fetchJob, type FetchDeps, type FetchJob, type WithMedia } from '../../media/fetch-media.ts'
 
 export type MediaProcess = FetchDeps & {
   readonly events: EventStore
@@ -85,6 +85,9 @@ async function follow({ events, pool }: MediaProcess, lease: Lease, signal: Abor
   }
 }
 
+/** Half a year of a phone's pictures comes at once, and somebody looks at the one that was sent just now. */
+const isLive = (event: WithMedia): boolean => event.type === 'MessageReceived' || (event.type === 'MessageRecorded' && event.origin === 'phone')
+
 const keyPrefix = (tenantId: string, channelId: string): string => `media:${tenantId}:${channelId}:`
 
 function jobOf(recorded: RecordedEvent): readonly JobSpec[] {
@@ -93,5 +96,6 @@ function jobOf(recorded: RecordedEvent): readonly JobSpec[] {
   if (event === undefined) return []
   const { tenantId, id: conversationId } = recorded.stream
   const payload: FetchJob = { tenantId, conversationId, version: recorded.version }
-  return [{ task: fetchTask, key: keyPrefix(tenantId, event.channelId) + mediaIdOf(tenantId, event.messageId), payload, maxAttempts }]
+  const key = keyPrefix(tenantId, event.channelId) + mediaIdOf(tenantId, event.messageId)
+  return [{ task: fetchTask, key, payload, maxAttempts, priority: isLive(event) ? 0 : 10 }]
 }

@@ -26,7 +26,7 @@ export type Holding = {
   readonly mayCall: () => boolean
   /** Calls in a row that ended in trouble of the channel. */
   readonly streak: () => number
-  /** The call leaves: from here on it waits for the provider and not for us. */
+  /** It waits for the provider and not for us from here on: an upload begins, or the call leaves. May be said twice. */
   readonly leaves: () => void
 }
 
@@ -87,6 +87,7 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
 
   async function prepare(
     row: OutboxRow,
+    { leaves }: Pick<Holding, 'leaves'>,
   ): Promise<
     | Prepared
     | { unsendable: MessageError; content: Content }
@@ -110,7 +111,8 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
     const said = saidIn(opened.text, content.messageType)
     if (said === undefined) return { unsendable: unreadable, content }
     const type = content.messageType
-    const resolved = await media.resolve(account, { tenantId, channelId, type, object: said.object }, hardStop)
+    // Meanwhile others are prepared: uploads of one tenant, of which each may take half a minute, would otherwise hold up everybody's next message.
+    const resolved = await media.resolve(account, { tenantId, channelId, type, object: said.object }, { signal: hardStop, onUpload: leaves })
     if ('failed' in resolved) {
       const { code, title, later } = resolved.failed
       return later ? { waiting: { code, title, retryable: true }, content } : { unsendable: problem(code, title), content }
@@ -180,7 +182,7 @@ export function createAttempt(deps: Deps): (row: OutboxRow, holding: Holding) =>
   }
 
   return async (row, holding) => {
-    const prepared = await prepare(row)
+    const prepared = await prepare(row, holding)
     if ('gone' in prepared) return { end: { settled: row.position }, channel: {} }
     const { content } = prepared
     if ('unsendable' in prepared) return fail(row, prepared.unsendable, holding.holder, content)

@@ -255,6 +255,34 @@ describe('an answer that is not "accepted"', () => {
   })
 })
 
+describe('files on their way to Meta', () => {
+  it('of one tenant do not hold up the next message of another', async () => {
+    const slow = randomUUID()
+    const line = Promise.withResolvers<void>()
+    await here.queueMany(slow, channelId, 100)
+    let uploading = 0
+    startIn(here, {
+      limits: { perSecond: 1_000, pair: { perSecond: 1, burst: 45 }, atOnce: 384 },
+      media: {
+        async resolve(_account, message, options) {
+          if (message.tenantId === slow) {
+            options?.onUpload?.()
+            uploading++
+            await line.promise
+          }
+          return { object: message.object }
+        },
+        forget: async () => false,
+      },
+    })
+    await expect.poll(() => uploading, { timeout: 5_000 }).toBe(100)
+    const [reply] = await here.queueMany(tenantId, randomUUID(), 1)
+    await expect.poll(() => provider.calls.map(({ messageId }) => messageId)).toEqual([reply])
+    line.resolve()
+    await expect.poll(() => provider.calls.length, { timeout: 10_000 }).toBe(101)
+  })
+})
+
 describe('several processes', () => {
   it('send every message once, whoever queued it and whoever writes the outbox', async () => {
     startIn(here)
