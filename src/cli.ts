@@ -6,6 +6,7 @@ import { createLog } from './composition/log.ts'
 import { ConfigMistakes, readConfig, type Config } from './config.ts'
 import { KeyRefused } from './keys.ts'
 import type { ExportOptions } from './cli/export-events.ts'
+import type { DeliveriesWish } from './cli/replay.ts'
 import type { RunOptions } from './cli/run-projection.ts'
 import type { Recado } from './main.ts'
 
@@ -92,6 +93,31 @@ program
   .option('--out <file>', 'the file to write; stdout without it')
   .option('--reveal', 'open personal fields: needs RECADO_API_KEY with the scope events:reveal; audited')
   .action(async (options: ExportOptions) => command(async (config) => (await import('./cli/export-events.ts')).exportEvents(config, options)))
+
+const replay = program.command('replay').description('do again what was received, or make a process know again what the log says')
+
+replay
+  .command('deliveries')
+  .description('apply deliveries again that failed or are parked; what they did the first time they do not do twice')
+  .requiredOption('--tenant <slug>', 'of this organisation')
+  .option('--state <state>', 'failed or parked; both without it')
+  .option('--from <time>', 'received at or after')
+  .option('--to <time>', 'received before')
+  .option('--phone-number-id <id>', "Meta's id of the number that a part of it is for")
+  .option('--item <kind>', 'what of it could not be applied, such as message or status')
+  .option('--error <text>', 'a part of the text of an error')
+  .option('--rate <number>', 'deliveries per second, at most', '50')
+  .option('--dry-run', 'only tell what would be appended')
+  .action(async (options: DeliveriesWish) => command(async (config) => (await import('./cli/replay.ts')).replayDeliveries(config, options)))
+
+replay
+  .command('process <name>')
+  .description("make a process's tables (intake, outbox) again from the log; nothing is sent, fetched or decided; see docs/how-to/replay.md")
+  .option('--from <position|time>', 'only what came after; from the start without it')
+  .option('--dry-run', 'only tell what would change')
+  .action(async (name: string, options: { from?: string; dryRun?: boolean }) =>
+    command(async (config) => (await import('./cli/replay.ts')).redriveProcess(config, name, options)),
+  )
 
 await program.parseAsync()
 

@@ -159,7 +159,7 @@ const causedBy = ({ id, stream, meta }: RecordedEvent): CommandContext => ({
 })
 
 /** Also what left without us, on the phone or before the connection: its statuses come here too. */
-function outgoingOf({ type, stream, data }: RecordedEvent): readonly OutgoingMessage[] {
+export function outgoingOf({ type, stream, data }: RecordedEvent): readonly OutgoingMessage[] {
   const { messageId, providerId, direction } = data
   const isOutgoing = type === 'MessageQueued' || type === 'SendAccepted' || (type === 'MessageRecorded' && direction === 'outbound')
   if (typeof messageId !== 'string' || !isOutgoing) return []

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import { binaryArray } from '../../../postgres/binary-array.ts'
 import type { Statement } from '../../../postgres/transaction.ts'
@@ -165,7 +165,7 @@ export function insertStatement(changes: readonly OutboxChange[]): Statement | u
 }
 
 /** Which of these messages have a row. */
-export async function readKnown(pool: Pool, changes: readonly OutboxChange[]): Promise<ReadonlySet<string>> {
+export async function readKnown(pool: Pool | PoolClient, changes: readonly OutboxChange[]): Promise<ReadonlySet<string>> {
   const { rows } = await pool.query<{ message_id: string }>({
     name: 'outbox_known',
     text: `

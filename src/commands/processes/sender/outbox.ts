@@ -5,13 +5,12 @@ import type { EventType } from '../../../domain/catalogue.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { start, type Position } from '../../../domain/kernel/position.ts'
 import { checkpointOf, checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../../postgres/lease.ts'
-import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
-import { streamRef } from '../../../domain/kernel/stream.ts'
 import { inOneFlight } from '../../../postgres/transaction.ts'
 import { outboxChanges, outboxTypes, type Content, type OutboxChange } from './outbox-changes.ts'
-import { deleteStatement, insertStatement, outboxRow, readKnown, rowOfNew, updateStatement, type ChannelRef, type OutboxRow } from './outbox-table.ts'
+import { withReturned } from './outbox-returned.ts'
+import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type ChannelRef, type OutboxRow } from './outbox-table.ts'
 
-const outboxSubscription = 'outbox'
+export const outboxSubscription = 'outbox'
 
 /** What a commit of the outbox brought: messages that wait for a try, with what they say where it is at hand. */
 export type OutboxNews = { readonly row: OutboxRow; readonly content?: Content }
@@ -62,26 +61,6 @@ export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, on
     return (await asked.checkpoint) ?? start
   }
 
-  /**
-   * Most refusals of Meta come by webhook, long after the message was taken and left the outbox. Should somebody ask for another try then, its row is made
-   * again from its own events: keeping a row per message for the days in which that may happen would make the outbox as large as the log.
-   */
-  async function withReturned(changes: readonly OutboxChange[], to: Position): Promise<readonly OutboxChange[]> {
-    const asked = changes.filter(({ queued, gone, retried }) => retried !== undefined && queued === undefined && gone === undefined)
-    if (asked.length === 0) return changes
-    const known = await readKnown(pool, asked)
-    return Promise.all(changes.map(async (change) => (asked.includes(change) && !known.has(change.messageId) ? returned(change, to) : change)))
-  }
-
-  async function returned(change: OutboxChange, to: Position): Promise<OutboxChange> {
-    const events: RecordedEvent[] = []
-    for await (const event of store.readStream(streamRef('conversation', change.tenantId, change.retried?.conversationId ?? ''))) {
-      if (event.position > to) break
-      if ((event.data as { messageId?: unknown }).messageId === change.messageId) events.push(event)
-    }
-    return outboxChanges(events)[0] ?? change
-  }
-
   async function write(lease: Lease, signal: AbortSignal): Promise<void> {
     let stored = lease.position
     let seen = lease.position
@@ -114,7 +93,7 @@ export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, on
     try {
       for await (const delivery of store.subscribe({ after: lease.position, filter: { types }, signal: ended })) {
         const { events, through } = delivery.kind === 'page' ? delivery : { events: [], through: delivery.through }
-        const changes = await withReturned(outboxChanges(events), through)
+        const changes = await withReturned(outboxChanges(events), through, { store, db: pool })
         if (changes.length > 0) await inTurn(() => commit(changes, through))
         seen = through
         applied = through
