@@ -4,11 +4,14 @@ import progress from 'cli-progress'
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../config.ts'
 import { createLog } from '../composition/log.ts'
+import type { Access } from '../commands/audit/trail.ts'
 import type { Actor } from '../domain/kernel/envelope.ts'
+import { platformTenant } from '../domain/kernel/stream.ts'
 import { createAppliedPositions } from '../projections/engine/applied-positions.ts'
 import { createRebuilds, isOver, type Rebuild, type RebuildAnswer, type Rebuilds } from '../projections/engine/rebuilds.ts'
 import { runRebuilds } from '../projections/engine/run-rebuilds.ts'
 import { projections } from '../projections/index.ts'
+import { record } from './reading.ts'
 import { CommandRefused } from './refused.ts'
 import { openTools, type Tools } from './tools.ts'
 
@@ -42,22 +45,29 @@ export const rebuildProjections = async (config: Config, names: readonly string[
   withRebuilds(config, async (tools, rebuilds) => {
     const wanted = names.includes('all') ? projections.map(({ name }) => name) : names
     const tenantId = options.tenant === undefined ? undefined : await tenantOf(tools, options.tenant)
+    await onRecord(tools, 'rebuild', { what: 'projection_rebuilt', filter: { projections: wanted.join(',') } }, tenantId)
     await asked(tools, rebuilds, config, await rebuilds.request({ projections: wanted, tenantId, requestedBy: operator }), options.follow === true)
   })
 
 /** `recado projections rollback <name>` */
 export const rollBackProjection = async (config: Config, projection: string, options: { follow?: boolean }): Promise<void> =>
-  withRebuilds(config, async (tools, rebuilds) =>
-    asked(tools, rebuilds, config, await rebuilds.rollBack({ projection, requestedBy: operator }), options.follow === true),
-  )
+  withRebuilds(config, async (tools, rebuilds) => {
+    await onRecord(tools, 'rollback', { what: 'projection_rebuilt', entity: { type: 'projection', id: projection }, filter: { to: 'previous' } })
+    await asked(tools, rebuilds, config, await rebuilds.rollBack({ projection, requestedBy: operator }), options.follow === true)
+  })
 
 /** `recado projections abort <id>` */
 export const abortRebuild = async (config: Config, id: string): Promise<void> =>
-  withRebuilds(config, async (_tools, rebuilds) => {
+  withRebuilds(config, async (tools, rebuilds) => {
+    await onRecord(tools, 'abort', { what: 'projection_aborted', entity: { type: 'rebuild', id } })
     const found = /^[0-9a-f-]{36}$/i.test(id) ? await rebuilds.abort(id) : undefined
     if (found === undefined) throw new CommandRefused(`There is no rebuild ${id}: see recado projections list.`)
     say(lineOf(found))
   })
+
+/** A rebuild of everyone's rows concerns the platform. */
+const onRecord = async (tools: Tools, command: string, access: Access, tenantId: string = platformTenant): Promise<void> =>
+  record(tools, { tenantId, actor: operator, access, request: `recado projections ${command}` })
 
 async function asked(tools: Tools, rebuilds: Rebuilds, config: Config, answer: RebuildAnswer, follow: boolean): Promise<void> {
   if ('refused' in answer) throw new CommandRefused(refusal(answer))

@@ -40,7 +40,8 @@ async function tenantOf({ workerPool }: Tools, named: string): Promise<string> {
   return row.tenant_id
 }
 
-async function record(
+/** Puts a command on record: in the trail of the organisation that it concerns, or of everyone and the platform. */
+export async function record(
   { store, workerPool }: Tools,
   { tenantId, actor, access, request }: { tenantId: string | undefined; actor: Actor; access: Access; request: string },
 ): Promise<void> {

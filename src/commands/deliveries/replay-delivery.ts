@@ -67,13 +67,13 @@ export function createReplayDelivery({
     await remember({ early, parked })
     // What still waits was not replayed: noted as such it would be shown as processed.
     if (parked.length > 0) return { position: last.position, items, failed: failures.length, waiting: true }
-    const { actor, at, correlationId, causationId } = context
+    const { actor, at, correlationId, causationId, ip } = context
     const replayed: NewEvent = {
       id,
       type: 'DeliveryReplayed',
       schemaVersion: 1,
       data: { items, failed: failures.length },
-      meta: { occurredAt: at.toISOString(), correlationId, causationId, actor },
+      meta: { occurredAt: at.toISOString(), correlationId, causationId, actor, ...(ip === undefined ? {} : { ip }) },
     }
     const result = await store.append({ stream, expected: 'exists', events: [replayed] })
     return { position: result.outcome === 'conflict' ? last.position : result.position, items, failed: failures.length, waiting: false }
