@@ -2,11 +2,14 @@ import { benchAppend } from './append.ts'
 import { benchCustom } from './custom.ts'
 import { benchEndToEnd } from './end-to-end.ts'
 import { benchHistory } from './history.ts'
+import { benchRebuild, rebuildOptions } from './rebuild.ts'
 import { benchSend } from './send.ts'
 import { benchWebhook } from './webhook.ts'
 
 /** `npm run bench [-- append webhook end-to-end send history custom --long]`: the published figures. Run it alone; trust the ratios. */
-const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const chosen = process.argv
+  .slice(2)
+  .filter((word, place, words) => !word.startsWith('--') && !/^--(events|rounds|slow-events|only)$/.test(words[place - 1] ?? ''))
 const wants = (name: string): boolean => chosen.length === 0 || chosen.includes(name)
 const long = process.argv.includes('--long')
 
@@ -33,4 +36,8 @@ if (wants('history')) {
 if (wants('custom')) {
   console.log('\n(g) projections of one’s own, and exports, as commands')
   await benchCustom()
+}
+if (wants('rebuild')) {
+  console.log('\n(f) rebuilding read models, and writing them live')
+  await benchRebuild(rebuildOptions())
 }

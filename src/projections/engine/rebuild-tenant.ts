@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { positionOf, start, type Position } from '../../domain/kernel/position.ts'
 import { checkpointOf } from '../../postgres/lease.ts'
-import { pause } from '../../postgres/pause.ts'
 import { inTransaction } from '../../postgres/transaction.ts'
 import { createBulkFold } from './bulk-fold.ts'
 import { discardedPositions } from './discarded.ts'
@@ -37,10 +37,14 @@ export async function rebuildTenant(rebuilding: Rebuilding, claim: Claim, projec
         const schema = stagingOf(projection, token)
         await copyPool.query(tableDefinition(projection, schema))
         const live = await liveOf(copyPool, projection)
+        // Not beyond where the live rows are: the live writer would apply to these once more what is between.
+        const stands = (await checkpointOf(copyPool, live.subscription)) ?? start
+        const through = stands < target ? stands : target
         const positions = await parkedPositions(copyPool, live.subscription, tenantId)
         const discarded = await discardedPositions(copyPool, projection.name, tenantId)
         const parkedBefore = { sameVersion: true, positions, discarded }
-        return createBulkFold({ projection, schema, pool: copyPool, parkedBefore, guard: () => claim.signal.throwIfAborted() })
+        const fold = createBulkFold({ projection, schema, pool: copyPool, parkedBefore, guard: () => claim.signal.throwIfAborted() })
+        return { ...fold, through, fold: async (events: readonly RecordedEvent[]) => fold.fold(upTo(through, events)) }
       }),
     )
     await copyLog(rebuilding, claim, folds, target)
@@ -56,18 +60,21 @@ export async function rebuildTenant(rebuilding: Rebuilding, claim: Claim, projec
     }
     await claim.advance('catching_up')
     await claim.advance('verifying')
-    for (const { projection } of folds) {
+    for (const { projection, through } of folds) {
       const { subscription } = await liveOf(copyPool, projection)
-      const at = { schema: stagingOf(projection, token), subscription, position: target }
+      const at = { schema: stagingOf(projection, token), subscription, position: through }
       await verifySample({ pool: copyPool, log: rebuilding }, projection, at)
     }
     await claim.advance('ready')
-    for (const projection of projections) await exchange(rebuilding, claim, { projection, tenantId, from: target })
+    for (const { projection, through } of folds) await exchange(rebuilding, claim, { projection, tenantId, from: through })
     await claim.advance('live')
   } finally {
     await dropStaging(rebuilding, projections).catch(() => undefined) // the next one does it
   }
 }
+
+const upTo = (through: Position, events: readonly RecordedEvent[]): readonly RecordedEvent[] =>
+  (events.at(-1)?.position ?? start) <= through ? events : events.filter(({ position }) => position <= through)
 
 async function dropStaging({ copyPool }: Rebuilding, projections: readonly Projection[]): Promise<void> {
   const { rows } = await copyPool.query<{ nspname: string }>(`select nspname from pg_namespace where nspname = any ($1) or nspname like any ($2)`, [
@@ -83,8 +90,6 @@ async function liveOf(db: Rebuilding['copyPool'] | PoolClient, projection: Proje
   return live
 }
 
-const liveYetMs = 100
-
 async function exchange(
   rebuilding: Rebuilding,
   claim: Claim,
@@ -92,12 +97,6 @@ async function exchange(
 ): Promise<void> {
   const columns = ['tenant_id', ...Object.keys(projection.table.columns).map(snake)].join(', ')
   const staging = stagingOf(projection, claim.rebuild().token)
-  // The rows beside are as far as `from`: a live writer that was behind would apply to them once more what is between.
-  while (((await checkpointOf(rebuilding.pool, (await liveOf(rebuilding.copyPool, projection)).subscription)) ?? start) < from) {
-    await claim.check()
-    await pause(liveYetMs, claim.signal)
-    claim.signal.throwIfAborted()
-  }
   await inTransaction(rebuilding.copyPool, async (client) => {
     await client.query(`set local lock_timeout = '10s'`)
     await lockGenerations(client)

@@ -1,18 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
+import { to as copyTo } from 'pg-copy-streams'
 import { pino } from 'pino'
 import { createPostgresEventStore } from '../../../src/adapters/event-store/postgres/event-store.ts'
 import { createLogScan } from '../../../src/adapters/event-store/postgres/scan-log.ts'
 import { positionOf, start, type Position } from '../../../src/domain/kernel/position.ts'
 import { copyOut } from '../../../src/postgres/copy.ts'
 import { createPool } from '../../../src/postgres/pool.ts'
-import { createBulkFold, type BulkFold } from '../../../src/projections/engine/bulk-fold.ts'
 import { foldPage, keyPage } from '../../../src/projections/engine/fold-page.ts'
 import { prepareReadModels } from '../../../src/projections/engine/generations.ts'
 import { runProjection } from '../../../src/projections/engine/live.ts'
 import { schemaOf } from '../../../src/projections/engine/naming.ts'
+import { createRebuilds, isOver, type Rebuild } from '../../../src/projections/engine/rebuilds.ts'
 import { rowTable } from '../../../src/projections/engine/rows.ts'
-import { indexDefinitions, keyDefinition, tableDefinition } from '../../../src/projections/engine/tables.ts'
+import { runRebuilds } from '../../../src/projections/engine/run-rebuilds.ts'
 import { projections } from '../../../src/projections/index.ts'
 
 /**
@@ -34,10 +34,9 @@ async function headOf(): Promise<number> {
 /** (a) COPY TO STDOUT as text, its lines, JSON.parse of the data. Nothing can be folded that was not read at least like this. */
 async function read(head: number): Promise<void> {
   const client = await copying.connect()
-  const { to } = await import('pg-copy-streams')
   const handled = [...new Set(models.flatMap(({ handles }) => handles))].map((type) => `'${type}'`).join(', ')
   const stream = client.query(
-    to(
+    copyTo(
       `copy (select position, recorded_at, tenant_id, stream_id, version, type, data from es.events
          where position <= ${head} and type in (${handled}) order by position) to stdout`,
     ),
@@ -74,7 +73,11 @@ async function upserts(head: number): Promise<void> {
   const targets = models.map((model) => ({ model, handled: new Set<string>(model.handles), table: rowTable(model, schemaOf(model)) }))
   let count = 0
   await one.query('begin')
-  for await (const { events } of createLogScan(copying)({ after: start, through: positionOf(head), types: models.flatMap(({ handles }) => handles) })) {
+  for await (const { events } of createLogScan(copying)({
+    after: start,
+    through: positionOf(head),
+    types: models.flatMap(({ handles }) => handles),
+  })) {
     for (const event of events) {
       for (const { model, handled, table } of targets) {
         if (!handled.has(event.type)) continue
@@ -124,37 +127,27 @@ async function live(head: number): Promise<void> {
   await store.close()
 }
 
-const budgetBytes = 150 * 1024 * 1024
-
-/** The bulk writer by itself: scan, fold in memory, COPY, key, indexes, analyze. Without the states and the switch of a rebuild. */
-async function bulk(head: number): Promise<void> {
-  const folds: BulkFold[] = []
-  for (const projection of models) {
-    await owner.query(tableDefinition(projection, schemaOf(projection)))
-    folds.push(createBulkFold({ projection, schema: schemaOf(projection), pool: copying }))
-  }
-  const types = [...new Set(models.flatMap(({ handles }) => handles))]
+/** All of a rebuild as an operator asks for it, with its states, verification and switch, and nobody who writes meanwhile. */
+async function rebuild(): Promise<void> {
+  await prepareReadModels(owner, models)
+  const store = createPostgresEventStore({ pool, listenUrl: url })
+  const rebuilds = createRebuilds({ pool, projections: models })
+  const answer = await rebuilds.request({ projections: models.map(({ name }) => name), requestedBy: { kind: 'operator', id: 'bench' } })
+  if ('refused' in answer) throw new Error(answer.refused)
+  const stop = new AbortController()
   const mark = stopwatch()
-  for await (const { events } of createLogScan(copying)({ after: start, through: positionOf(head), types })) {
-    for (const fold of folds) await fold.fold(events)
-    while (folds.reduce((sum, fold) => sum + fold.weight(), 0) > budgetBytes) {
-      await folds.reduce((heaviest, fold) => (fold.weight() > heaviest.weight() ? fold : heaviest)).spill()
-    }
+  let state = ''
+  const onProgress = (now: Rebuild): void => {
+    if (now.state !== state) mark(`${state} → ${now.state}`)
+    state = now.state
+    if (isOver(now.state)) stop.abort()
   }
-  mark('folded')
-  for (const fold of folds) await fold.finish()
-  mark('copied')
-  for (const projection of models) {
-    const schema = schemaOf(projection)
-    await owner.query(`set maintenance_work_mem = '256MB'`)
-    await owner.query(keyDefinition(projection, schema)).catch((error: unknown) => {
-      // It has it already when rows had to be spilled.
-      if ((error as { code?: string }).code !== '42P16') throw error
-    })
-    for (const definition of indexDefinitions(projection, schema)) await owner.query(definition)
-    await owner.query(`analyze ${schema}.${schema.slice(3)}`)
-  }
-  mark('indexed')
+  const scan = createLogScan(copying)
+  const log = pino({ level: 'error' }, process.stderr)
+  await runRebuilds({ projections: models, store, scan, pool, copyPool: copying, owner: 'bench', signal: stop.signal, log, pollMs: 20, onProgress })
+  const ended = await rebuilds.get(answer.rebuild.id)
+  if (ended?.state !== 'live') throw new Error(`the rebuild ended ${ended?.state ?? ''}: ${JSON.stringify(ended?.error)}`)
+  await store.close()
 }
 
 function stopwatch(): (what: string) => void {
@@ -166,13 +159,12 @@ function stopwatch(): (what: string) => void {
   }
 }
 
-const ways: Readonly<Record<string, (head: number) => Promise<void>>> = { read, 'read-binary': readBinary, scan, upserts, live, bulk }
+const ways: Readonly<Record<string, (head: number) => Promise<void>>> = { read, 'read-binary': readBinary, scan, upserts, live, rebuild }
 const go = ways[way]
 if (go === undefined) throw new Error(`no such way: ${way}`)
 const head = await headOf()
 const began = performance.now()
 await go(head)
 const seconds = (performance.now() - began) / 1000
-await sleep(0)
 await Promise.all([pool, owner, copying].map((one: Pool) => one.end()))
 process.stdout.write(`${JSON.stringify({ seconds, events: head, megabytes: process.resourceUsage().maxRSS / 1024 })}\n`)

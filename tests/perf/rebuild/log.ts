@@ -111,7 +111,11 @@ export function* generateLog({ events, conversations, tenants, seed = 1, after =
     const messageId = idOf('message', ++messages)
     const providerId = wamid(messageId)
     const about = partiesOf(conversation)
-    put(conversation, { type: 'MessageQueued', messageId, ...about, messageType: 'text', content: sealed(), sentBy: person, priority: 'agent' }, agent)
+    put(
+      conversation,
+      { type: 'MessageQueued', messageId, ...about, messageType: 'text', content: sealed(), sentBy: person, priority: 'agent' },
+      agent,
+    )
     later(2, () => put(conversation, { type: 'SendAttempted', messageId, attempt: 1 }, sender))
     later(4, () => put(conversation, { type: 'SendAccepted', messageId, attempt: 1, providerId }, sender))
     for (const [status, turns] of [
@@ -190,8 +194,7 @@ export async function loadEmmett(url: string, shape: LogShape): Promise<void> {
       client,
       'copy emt_messages (stream_position, transaction_id, stream_id, message_schema_version, message_id, message_type, message_data, message_metadata) from stdin',
       generateLog(shape),
-      (line) =>
-        `${line.version}\t${xid}\t${line.stream}:${line.tenantId}\t1\t${line.id}\t${line.type}\t${text(line.data)}\t${text(line.meta)}\n`,
+      (line) => `${line.version}\t${xid}\t${line.stream}:${line.tenantId}\t1\t${line.id}\t${line.type}\t${text(line.data)}\t${text(line.meta)}\n`,
     )
     await client.query('vacuum (analyze) emt_messages')
   } finally {

@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import { pino } from 'pino'
+import { createPostgresEventStore } from '../../../src/adapters/event-store/postgres/event-store.ts'
+import { createLogScan } from '../../../src/adapters/event-store/postgres/scan-log.ts'
+import { positionOf, start, type Position } from '../../../src/domain/kernel/position.ts'
+import { copyOut } from '../../../src/postgres/copy.ts'
+import { createPool } from '../../../src/postgres/pool.ts'
+import { createBulkFold, type BulkFold } from '../../../src/projections/engine/bulk-fold.ts'
+import { foldPage, keyPage } from '../../../src/projections/engine/fold-page.ts'
+import { prepareReadModels } from '../../../src/projections/engine/generations.ts'
+import { schemaOf } from '../../../src/projections/engine/naming.ts'
+import { rowTable } from '../../../src/projections/engine/rows.ts'
+import { indexDefinitions, keyDefinition, tableDefinition } from '../../../src/projections/engine/tables.ts'
+import { projections } from '../../../src/projections/index.ts'
+
+/**
+ * One way through the log in a process of its own, so that its memory can be told: `node contestant.ts <way> <url> <read models> [events]` prints
+ * `{ seconds, events, megabytes }`. The read models' tables must not be there yet.
+ */
+const [way = '', url = '', names = '', most = '0'] = process.argv.slice(2)
+const models = projections.filter(({ name }) => names.split(',').includes(name))
+const pool = createPool({ url, role: 'recado_worker', max: 6, name: 'bench' })
+const owner = createPool({ url, role: 'owner', max: 2 + models.length, name: 'bench owner', statementTimeoutMs: 0 })
+const copying = createPool({ url, role: 'owner', max: 2 + models.length, name: 'bench copy', statementTimeoutMs: 0, pipeline: false })
+
+async function headOf(): Promise<number> {
+  const { rows } = await owner.query<{ head: string }>('select max(position) as head from es.events')
+  const head = Number(rows[0]?.head ?? 0)
+  return Number(most) > 0 ? Math.min(head, Number(most)) : head
+}
+
+/** (a) COPY TO STDOUT as text, its lines, JSON.parse of the data. Nothing can be folded that was not read at least like this. */
+async function read(head: number): Promise<void> {
+  const client = await copying.connect()
+  const { to } = await import('pg-copy-streams')
+  const handled = [...new Set(models.flatMap(({ handles }) => handles))].map((type) => `'${type}'`).join(', ')
+  const stream = client.query(
+    to(
+      `copy (select position, recorded_at, tenant_id, stream_id, version, type, data from es.events
+         where position <= ${head} and type in (${handled}) order by position) to stdout`,
+    ),
+  )
+  let rest = ''
+  stream.setEncoding('utf8')
+  for await (const chunk of stream as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const json = line.slice(line.lastIndexOf('\t') + 1)
+      JSON.parse(json.includes('\\') ? json.replaceAll('\\\\', '\\') : json)
+    }
+  }
+  client.release()
+}
+
+/** The same in the binary format, which is how the scan of the log reads it: what the form alone gives. */
+async function readBinary(head: number): Promise<void> {
+  for await (const piece of copyOut(copying, `select data from es.events where position <= ${head} order by position`)) {
+    for (const at of piece.starts) JSON.parse(piece.bytes.toString('utf8', at + 4, at + 4 + piece.bytes.readInt32BE(at)))
+  }
+}
+
+async function scan(head: number): Promise<void> {
+  const types = models.flatMap(({ handles }) => handles)
+  for await (const { events } of createLogScan(copying)({ after: start, through: positionOf(head), types })) void events.length
+}
+
+/** (b) As most read models are written: look the row up, apply the event, write the row; in transactions of 5,000 events. */
+async function upserts(head: number): Promise<void> {
+  await prepareReadModels(owner, models)
+  const one = createPool({ url, role: 'recado_worker', max: 1, name: 'bench upserts' })
+  const targets = models.map((model) => ({ model, handled: new Set<string>(model.handles), table: rowTable(model, schemaOf(model)) }))
+  let count = 0
+  await one.query('begin')
+  for await (const { events } of createLogScan(copying)({
+    after: start,
+    through: positionOf(head),
+    types: models.flatMap(({ handles }) => handles),
+  })) {
+    for (const event of events) {
+      for (const { model, handled, table } of targets) {
+        if (!handled.has(event.type)) continue
+        const { keyed } = keyPage(model, [event])
+        const before = await table.load(
+          one,
+          keyed.map(({ at, id }) => ({ tenantId: at.stream.tenantId, id })),
+        )
+        const { changes } = foldPage(
+          model,
+          keyed,
+          (key) => before.get(key),
+          () => false,
+        )
+        for (const { values = [], ...statement } of table.write(changes.values())) await one.query({ ...statement, values: [...values] })
+      }
+      if (++count % 5_000 === 0) await one.query('commit; begin')
+    }
+  }
+  await one.query('commit')
+  await one.end()
+}
+
+/** The live writer catching up from nothing, each read model under its lease, from PostgreSQL. */
+async function live(head: number): Promise<void> {
+  await prepareReadModels(owner, models)
+  const store = createPostgresEventStore({ pool, listenUrl: url })
+  const stop = new AbortController()
+  const there = new Map(models.map(({ name }) => [name, Promise.withResolvers<void>()]))
+  const { runProjection } = await import('../../../src/projections/engine/live.ts')
+  const running = models.map((projection) =>
+    runProjection({
+      projection,
+      store,
+      pool,
+      ownerPool: owner,
+      owner: 'bench',
+      signal: stop.signal,
+      log: pino({ level: 'warn' }),
+      onApplied: ({ projection: name, position }: { projection: string; position: Position }) => {
+        if (Number(position) >= head) there.get(name)?.resolve()
+      },
+    }),
+  )
+  await Promise.all([...there.values()].map(({ promise }) => promise))
+  stop.abort()
+  await Promise.all(running)
+  await store.close()
+}
+
+const budgetBytes = 150 * 1024 * 1024
+
+/** The bulk writer by itself: scan, fold in memory, COPY, key, indexes, analyze. Without the states and the switch of a rebuild. */
+async function bulk(head: number): Promise<void> {
+  const folds: BulkFold[] = []
+  for (const projection of models) {
+    await owner.query(tableDefinition(projection, schemaOf(projection)))
+    folds.push(createBulkFold({ projection, schema: schemaOf(projection), pool: copying }))
+  }
+  const types = [...new Set(models.flatMap(({ handles }) => handles))]
+  const mark = stopwatch()
+  for await (const { events } of createLogScan(copying)({ after: start, through: positionOf(head), types })) {
+    for (const fold of folds) await fold.fold(events)
+    while (folds.reduce((sum, fold) => sum + fold.weight(), 0) > budgetBytes) {
+      await folds.reduce((heaviest, fold) => (fold.weight() > heaviest.weight() ? fold : heaviest)).spill()
+    }
+  }
+  mark('folded')
+  for (const fold of folds) await fold.finish()
+  mark('copied')
+  for (const projection of models) {
+    const schema = schemaOf(projection)
+    await owner.query(`set maintenance_work_mem = '256MB'`)
+    await owner.query(keyDefinition(projection, schema)).catch((error: unknown) => {
+      // It has it already when rows had to be spilled.
+      if ((error as { code?: string }).code !== '42P16') throw error
+    })
+    for (const definition of indexDefinitions(projection, schema)) await owner.query(definition)
+    await owner.query(`analyze ${schema}.${schema.slice(3)}`)
+  }
+  mark('indexed')
+}
+
+function stopwatch(): (what: string) => void {
+  let before = performance.now()
+  return (what) => {
+    const now = performance.now()
+    if (process.env['BENCH_VERBOSE'] !== undefined) process.stderr.write(`  ${what} ${((now - before) / 1000).toFixed(1)} s\n`)
+    before = now
+  }
+}
+
+const ways: Readonly<Record<string, (head: number) => Promise<void>>> = { read, 'read-binary': readBinary, scan, upserts, live, bulk }
+const go = ways[way]
+if (go === undefined) throw new Error(`no such way: ${way}`)
+const head = await headOf()
+const began = performance.now()
+await go(head)
+const seconds = (performance.now() - began) / 1000
+await sleep(0)
+await Promise.all([pool, owner, copying].map((one: Pool) => one.end()))
+process.stdout.write(`${JSON.stringify({ seconds, events: head, megabytes: process.resourceUsage().maxRSS / 1024 })}\n`)
