@@ -40,7 +40,12 @@ describe('rebuilding read models of the started program', () => {
   it('is asked for over the API, for everybody or for one organisation', async () => {
     const asked = await call('/v1/projections/conversations/rebuild', { method: 'POST', body: JSON.stringify({ with: ['messages'] }) })
     expect(asked.status).toBe(202)
-    expect(await live(asked.body['rebuild_id'])).toMatchObject({ state: 'live', projections: ['conversations', 'messages'], error: null, tenant_id: null })
+    expect(await live(asked.body['rebuild_id'])).toMatchObject({
+      state: 'live',
+      projections: ['conversations', 'messages'],
+      error: null,
+      tenant_id: null,
+    })
     const tenants = await fetch(`${program.url}/v1/tenants`, { headers: { authorization: `Bearer ${key}` } })
     const { data } = (await tenants.json()) as { data: { id: string }[] }
     const tenantId = data[0]?.id

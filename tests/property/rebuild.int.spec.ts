@@ -92,11 +92,12 @@ describe('the fold in memory of a rebuild', () => {
     const tenantId = events[0]?.stream.tenantId ?? ''
     const types = ['MessageReceived', 'ConversationStarted']
     const scan = createLogScan(copyPool)
-    for (const filter of [{}, { tenantId }, { types }, { tenantId, types }]) {
+    const filters: { tenantId?: string; types?: readonly string[] }[] = [{}, { tenantId }, { types }, { tenantId, types }]
+    for (const filter of filters) {
       const wanted = events.filter(
         (event) =>
-          (!('tenantId' in filter) || event.stream.tenantId === filter.tenantId) &&
-          (!('types' in filter) || filter.types?.includes(event.type) === true),
+          (filter.tenantId === undefined || event.stream.tenantId === filter.tenantId) &&
+          (filter.types === undefined || filter.types.includes(event.type)),
       )
       const read = []
       for await (const page of scan({ after: start, through, ...filter }))

@@ -150,7 +150,7 @@ export async function adoptPrevious(
   return { ...previous, state: 'building', schema, subscription, rebuildId: attempt.rebuildId }
 }
 
-export async function dropBuilding(client: PoolClient, name: string): Promise<void> {
+async function dropBuilding(client: PoolClient, name: string): Promise<void> {
   for (const { schema, state } of await generationsOf(client, name)) {
     if (state !== 'building') continue
     await client.query(`drop schema if exists ${schema} cascade`)

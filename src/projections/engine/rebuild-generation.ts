@@ -121,7 +121,8 @@ async function copy(rebuilding: Rebuilding, claim: Claim, projections: readonly 
       const again = parkedBefore.sameVersion ? undefined : fold.parked().map(({ at }) => at.position)
       // Behind parked events, where the live writer has not come yet: it will not come there for these rows.
       if (parkedBefore.sameVersion) {
-        for (const { values = [], ...park } of parkStatements(generation.subscription, fold.parked())) await client.query({ ...park, values: [...values] })
+        for (const { values = [], ...park } of parkStatements(generation.subscription, fold.parked()))
+          await client.query({ ...park, values: [...values] })
       }
       if (live !== undefined) await copyParked(client, { from: live.subscription, to: generation.subscription, through: target, only: again })
       await client.query('update es.subscriptions set position = $2 where name = $1', [generation.subscription, target])

@@ -117,7 +117,7 @@ describe('a rebuild', () => {
     }
   }
   async function rowsOf(projection: Projection) {
-    const { rows } = await pool.query(
+    const { rows } = await pool.query<{ tenant_id: string; id: string; started: number; last: string }>(
       `select tenant_id, id, started, last from ${schemaOf(projection)}.${tableOf(projection)} order by tenant_id, id`,
     )
     return rows
@@ -125,7 +125,12 @@ describe('a rebuild', () => {
   const spoil = (projection: Projection, where = 'true') =>
     copyPool.query(`update ${schemaOf(projection)}.${tableOf(projection)} set started = 1000 where ${where}`)
   const parkedOf = async (projection: Projection) =>
-    (await pool.query(`select position, category from es.parked_events where subscription = $1 order by position`, [subscriptionOf(projection)])).rows
+    (
+      await pool.query<{ position: string; category: string }>(
+        `select position, category from es.parked_events where subscription = $1 order by position`,
+        [subscriptionOf(projection)],
+      )
+    ).rows
 
   async function someLog(prefix: string): Promise<void> {
     for (let n = 0; n < 120; n++) {
@@ -145,19 +150,19 @@ describe('a rebuild', () => {
     const seen: string[] = []
     void worker(models, { onProgress: ({ state }) => seen.push(state) })
     let reads = 0
-    let isDone = false
+    const done = new AbortController()
     const reading = (async () => {
-      while (!isDone) {
+      while (!done.signal.aborted) {
         const { rows } = await pool.query({ name: 'reads several', text: 'select started from rm_several.several' })
         expect(rows.length).toBeGreaterThanOrEqual(expected)
         reads++
       }
     })()
     const writing = (async () => {
-      while (!isDone) await snoozed('during')
+      while (!done.signal.aborted) await snoozed('during')
     })()
     expect(await over(rebuild)).toMatchObject({ state: 'live', error: undefined, attempts: 1 })
-    isDone = true
+    done.abort()
     await Promise.all([reading, writing])
     expect(reads).toBeGreaterThan(3)
     expect([...new Set(seen)]).toEqual(['created', 'copying', 'indexing', 'catching_up', 'verifying', 'ready', 'live'])
@@ -320,7 +325,9 @@ describe('a rebuild', () => {
     expect(after.filter(({ tenant_id }) => tenant_id === acme).every(({ started }) => started === 1000)).toBe(true)
     const again = before.find(({ tenant_id, id }) => tenant_id === bolt && id === 'tenant0')
     await applied.waitFor(['tenant'], await snoozed('tenant0', undefined, bolt), 40_000)
-    expect((await rowsOf(model)).find(({ tenant_id, id }) => tenant_id === bolt && id === 'tenant0')).toMatchObject({ started: again.started + 1 })
+    expect((await rowsOf(model)).find(({ tenant_id, id }) => tenant_id === bolt && id === 'tenant0')).toMatchObject({
+      started: (again?.started ?? 0) + 1,
+    })
     const { rows } = await pool.query(`select nspname from pg_namespace where nspname like 'rm\\_tenant\\_tenant%'`)
     expect(rows).toEqual([])
   })

@@ -9,7 +9,7 @@ import { rowTable } from './rows.ts'
 import { rowKey } from './fold-page.ts'
 
 /** What was built is not what the log says: it is not shown to anybody. */
-export class NotVerified extends Error {
+class NotVerified extends Error {
   override readonly name = 'NotVerified'
 }
 
