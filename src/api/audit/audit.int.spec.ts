@@ -6,6 +6,8 @@ import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
 import { createAuditTrail } from '../../commands/audit/trail.ts'
 import type { EntryBody } from './render.ts'
 
+type Node = { event: { id: string }; children: Node[] }
+
 describe('the audit trail', () => {
   let desk: Desk
   beforeAll(async () => {
@@ -105,6 +107,20 @@ describe('the audit trail', () => {
     expect(await list(tenant.key, '?action=message.send_attempted')).toHaveLength(1)
   })
 
+  it('traces what one command led to under the first of its events', async () => {
+    const tenant = await desk.tenant()
+    await desk.customerWrites(tenant, '34600111222', 'Hola')
+    const [added] = await list(tenant.key, '?action=contact.identity_added')
+    const { json } = await desk.call(tenant.key, 'GET', `/v1/events/${added?.id.toUpperCase()}/trace`)
+    expect(json).toMatchObject({
+      event: { type: 'ContactCreated', version: 1, actor: { kind: 'process', id: 'test' } },
+      children: [{ relation: 'same_command', focus: true, event: { id: added?.id, type: 'ContactIdentityAdded' }, children: [] }],
+    })
+    expect(json).not.toHaveProperty('relation')
+    expect(json).not.toHaveProperty('truncated')
+    for (const id of [randomUUID(), 'no-event']) expect((await desk.call(tenant.key, 'GET', `/v1/events/${id}/trace`)).status).toBe(404)
+  })
+
   describe('of what was read', () => {
     it('has an entry for the log with its personal fields opened, durable before the answer', async () => {
       const tenant = await desk.tenant()
@@ -191,6 +207,7 @@ describe('the audit trail', () => {
         actor: { kind: 'process', id: 'test' } as const,
       }
       let position = '' as Position
+      let last: string | undefined
       for (let done = 0; done < many; done += 1_000) {
         const stream = { category: 'audit', tenantId: tenant.tenantId, id: `bulk-${done}` } as const
         const events = Array.from({ length: 1_000 }, () => ({
@@ -201,6 +218,7 @@ describe('the audit trail', () => {
           meta,
         }))
         const result = await desk.store.append({ stream, expected: 0, events })
+        last = events.at(-1)?.id
         if (result.outcome === 'appended') position = result.position
       }
       expect(await desk.applied.waitFor(['audit'], position, 60_000)).toBe(true)
@@ -214,6 +232,13 @@ describe('the audit trail', () => {
       expect(lines).toBe(many)
       // No chunk is more than a page of rows: it was never one text.
       expect(largest).toBeLessThan(1_000_000)
+
+      // Nor is a trace: it is cut, and the event that was asked for is in what is left.
+      const { json } = await desk.call(tenant.key, 'GET', `/v1/events/${last}/trace`)
+      const flat = ({ event, children }: Node): string[] => [event.id, ...children.flatMap(flat)]
+      expect(json['truncated']).toBe(true)
+      expect(flat(json as Node)).toHaveLength(500)
+      expect(flat(json as Node)).toContain(last)
 
       const leaving = new AbortController()
       const left = await fetch(`${desk.url}/v1/audit/export?correlation_id=bulk`, {
