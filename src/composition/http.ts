@@ -15,7 +15,9 @@ import { contactRoutes } from '../api/contacts/routes.ts'
 import { presenceRoutes } from '../api/conversations/presence.ts'
 import { conversationRoutes } from '../api/conversations/routes.ts'
 import { timelineRoutes } from '../api/conversations/timeline.ts'
+import { replayRoutes } from '../api/deliveries/replay-routes.ts'
 import { deliveryRoutes } from '../api/deliveries/routes.ts'
+import { eventExportRoutes } from '../api/events/export/routes.ts'
 import { eventRoutes } from '../api/events/routes.ts'
 import { asyncApiRoutes } from '../api/feed/asyncapi.ts'
 import { createFeed, type Feed } from '../api/feed/feed.ts'
@@ -56,6 +58,7 @@ import { createMoments } from '../projections/engine/moments.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
 import { createRebuilds } from '../projections/engine/rebuilds.ts'
 import { projections } from '../projections/index.ts'
+import { stuckDeliveries } from '../projections/deliveries/queries.ts'
 import { createParkedTools } from '../projections/engine/retry-parked.ts'
 import type { Metrics } from './metrics.ts'
 import type { Storage } from './storage.ts'
@@ -201,12 +204,14 @@ function routesOf(
     ...diffRoutes({ logOf, open, directory: useCases.directory }),
     ...contactRoutes({ reader, readerAt, logOf, open }),
     ...phoneRoutes({ validatePhone }),
-    ...deliveryRoutes({ reader, logOf, vault, replay: useCases.replay }),
+    ...deliveryRoutes({ reader, logOf, vault }),
+    ...replayRoutes({ ...useCases, find: (...wanted) => stuckDeliveries(operatorQueries(workerPool), ...wanted), head: storage.store.head }),
     ...parkedRoutes(createDealWithParked({ ...useCases, tools: createParkedTools({ pool: workerPool, store: storage.store, projections }) })),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),
     ...rebuildRoutes({ rebuilds: createRebuilds({ pool: workerPool, projections }) }),
     ...eventRoutes({ logOf, open }),
-    ...auditRoutes({ reader, open, eventsAt: storage.eventsAt }),
+    ...eventExportRoutes({ logOf, open }),
+    ...auditRoutes({ reader, logOf, open, eventsAt: storage.eventsAt }),
     ...asyncApiRoutes({ version }),
   ]
 }
