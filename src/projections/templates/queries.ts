@@ -69,18 +69,36 @@ export async function templateIdsOf(
 
 export type UnsettledTemplate = { readonly tenantId: string; readonly wabaId: string; readonly name: string; readonly languages: readonly string[] }
 
+/** Rows of one look, and how many of them may be one account's: one that cannot be read keeps its rows for good, and must not be all that is looked at. */
+const unsettledAtOnce = { all: 500, ofAccount: 20 }
+
 /**
  * Templates of any tenant that Meta has to be asked about: heard of and never read, or submitted a while ago without an answer.
- * Oldest change first, a hundred rows at a time; each name once, for one call tells of all its languages.
+ * The oldest change of each account first; each name once, for one call tells of all its languages.
  */
 export async function unsettledTemplates(queries: OperatorQueries, submittedBefore: Date): Promise<readonly UnsettledTemplate[]> {
   const rows = await queries.runAcross(
     db
-      .selectFrom('rm_templates.templates as t')
-      .select(['t.tenant_id', 't.waba_id', 't.name', 't.language'])
-      .where((eb) => eb.or([eb('t.components', 'is', null), eb.and([eb('t.status', '=', 'SUBMITTING'), eb('t.updated_at', '<', submittedBefore)])]))
-      .orderBy('t.updated_at')
-      .limit(100)
+      .selectFrom((from) =>
+        from
+          .selectFrom('rm_templates.templates as t')
+          .select(['t.tenant_id', 't.waba_id', 't.name', 't.language', 't.updated_at'])
+          .select(({ fn }) =>
+            fn
+              .agg<string>('row_number')
+              .over((over) => over.partitionBy(['t.tenant_id', 't.waba_id']).orderBy('t.updated_at').orderBy('t.id'))
+              .as('place'),
+          )
+          .where((eb) =>
+            eb.or([eb('t.components', 'is', null), eb.and([eb('t.status', '=', 'SUBMITTING'), eb('t.updated_at', '<', submittedBefore)])]),
+          )
+          .as('u'),
+      )
+      .select(['u.tenant_id', 'u.waba_id', 'u.name', 'u.language'])
+      .where('u.place', '<=', String(unsettledAtOnce.ofAccount))
+      .orderBy('u.place')
+      .orderBy('u.updated_at')
+      .limit(unsettledAtOnce.all)
       .compile(),
   )
   const byName = Map.groupBy(rows, (row) => `${row.tenant_id} ${row.waba_id} ${row.name}`)
