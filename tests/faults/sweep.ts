@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { freePort, startRecado, type RunningRecado } from '../support/processes.ts'
+import { startThrowAwayPostgres } from '../support/postgres-server.ts'
+import { killRebuilds, type RebuildKills } from './rebuild-kills.ts'
 import { createScenario, furthest, type Outgoing } from './scenario.ts'
 
 export type SweepOptions = { readonly kills: number; readonly seed: number; readonly log?: (line: string) => void }
@@ -200,13 +202,24 @@ async function answerEverybody({ ask, every, key, simulator }: Asking): Promise<
 const lanes = <T>(items: readonly T[], count: number): T[][] =>
   Array.from({ length: count }, (_, lane) => items.filter((_item, index) => index % count === lane))
 
+async function rebuildSweep(options: SweepOptions): Promise<RebuildKills> {
+  const server = await startThrowAwayPostgres()
+  try {
+    return await killRebuilds({ ...options, server: server.url })
+  } finally {
+    await server.stop()
+  }
+}
+
 if (import.meta.main) {
   const argument = (name: string, otherwise: number): number => Number(process.argv[process.argv.indexOf(name) + 1]) || otherwise
-  const report = await sweep({
+  const options = {
     kills: process.argv.includes('--kills') ? argument('--kills', 200) : 200,
     seed: process.argv.includes('--seed') ? argument('--seed', 1) : Date.now() % 100_000,
     log: console.log,
-  })
+  }
+  // `--rebuild`: the rebuild of read models is killed, and not the whole program under webhooks.
+  const report = process.argv.includes('--rebuild') ? await rebuildSweep(options) : await sweep(options)
   console.log(JSON.stringify(report, undefined, 2))
   process.exit(report.wrong.length === 0 ? 0 : 1)
 }
