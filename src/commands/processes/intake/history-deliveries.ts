@@ -48,7 +48,7 @@ const ofPhone: ReadonlySet<string> = new Set(['history', 'smb_app_state_sync'])
  * The history and the address book of a phone, beside the intake and not in its pages: 30,000 old messages were 6 s in which nobody's new ones came through.
  *
  * WAITING (nothing postponed) → ONE delivery → RESTING as long as it took, so that history has half of the machine at most → the next one … → WAITING.
- * DISTURBED (store or database away) → after a second from WAITING.
+ * DISTURBED (store or database away, or this one delivery cannot be applied) → after a second the one behind it; at the end of them all from the first again.
  * Invariant: a postponed delivery is forgotten only in the transaction after it was applied. A crash repeats one, and commands that repeat themselves
  * change nothing. Order does not matter between history and what comes live: the same is true of both however they meet.
  */
@@ -67,9 +67,10 @@ export function createHistoryDeliveries({
 }): HistoryDeliveries {
   let bell = new AbortController()
 
-  async function next(): Promise<Place | undefined> {
+  async function next(after: string): Promise<Place | undefined> {
     const { rows } = await pool.query<Place>(
-      'select tenant_id as "tenantId", delivery_id as "deliveryId" from work.postponed_deliveries order by position limit 1',
+      'select tenant_id as "tenantId", delivery_id as "deliveryId", position from work.postponed_deliveries where position > $1 order by position limit 1',
+      [after],
     )
     return rows[0]
   }
@@ -109,10 +110,18 @@ export function createHistoryDeliveries({
       )
     },
     async run(signal) {
+      // Those up to here were tried: the delivery of one tenant that fails every time must not keep the others' history out.
+      let tried = '0'
       while (!signal.aborted) {
         bell = new AbortController()
+        let place: Place | undefined
         try {
-          const place = await next()
+          place = await next(tried)
+          if (place === undefined && tried !== '0') {
+            tried = '0'
+            await pause(retryMs, signal)
+            continue
+          }
           if (place === undefined) {
             await pause(idleMs, AbortSignal.any([signal, bell.signal]))
             continue
@@ -122,7 +131,8 @@ export function createHistoryDeliveries({
           await pause(performance.now() - began, signal)
         } catch (error) {
           if (signal.aborted) return
-          log.warn({ err: error }, 'postponed history could not be worked off; trying again')
+          if (place !== undefined) tried = place.position
+          log.warn({ err: error, deliveryId: place?.deliveryId }, 'postponed history could not be worked off; trying again')
           await pause(retryMs, signal)
         }
       }
@@ -130,4 +140,5 @@ export function createHistoryDeliveries({
   }
 }
 
-type Place = { readonly tenantId: string; readonly deliveryId: string }
+/** `position`: decimal text. */
+type Place = { readonly tenantId: string; readonly deliveryId: string; readonly position: string }
