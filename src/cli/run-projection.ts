@@ -125,6 +125,10 @@ function createScreen() {
           return console.error(
             `${schema} shows the log up to position ${Number(stage.position)} and follows it. Ctrl-C ends this; the next run goes on from here.`,
           )
+        case 'disturbed':
+          return console.error(
+            `Disturbed (${stage.error instanceof Error ? stage.error.message : String(stage.error)}): going on from the checkpoint.`,
+          )
         default:
           stage satisfies never
       }

@@ -188,6 +188,25 @@ describe('tables of one’s own', () => {
     }
   })
 
+  it('may be read by analysts, and the log beside them, with nothing in it that opens anything', async () => {
+    await run(count('analysed'))
+    const client = await house.pools.owner.connect()
+    try {
+      await client.query('begin; set local role recado_analyst')
+      expect((await client.query('select distinct tenant_id from custom_analysed.counts')).rowCount).toBe(2)
+      const { rows } = await client.query<{ data: object }>(`select data from log.events where type = 'ApiKeyIssued' limit 1`)
+      expect(Object.keys(rows[0]?.data ?? {}).toSorted()).toEqual(['hint', 'keyId', 'name', 'scopes'])
+      await expect(
+        client.query('insert into custom_analysed.counts (tenant_id, conversation) select tenant_id, $1 from log.events', ['x']),
+      ).rejects.toThrow('permission denied')
+      await client.query('rollback; begin; set local role recado_analyst')
+      await expect(client.query('select from es.events')).rejects.toThrow('permission denied')
+      await client.query('rollback')
+    } finally {
+      client.release()
+    }
+  })
+
   it('hold one organisation, and what came after a place, when asked for that', async () => {
     const [first] = await rowsOf(`select min(position)::text as position from es.events where tenant_id = '${south}' and type = 'MessageReceived'`)
     await run(count('part'), '--tenant', 'south', '--from', String(first?.['position']), '--schema', 'part_of_south')
@@ -245,6 +264,8 @@ describe('tables of one’s own', () => {
     await writing
     const following = launchRecado(['projections', 'run', file, '--follow'], env)
     await expect.poll(shown).toEqual(await truth())
+    // Also over a database that cuts every connection.
+    await rowsOf(`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'recado cli %' and datname = current_database()`)
     await append(north, 'conversation', 'f9', [received('f9')])
     await expect.poll(shown).toEqual(await truth())
     expect(await following.stop()).toBe(0)

@@ -4,11 +4,14 @@ import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { LogScan } from '../../domain/kernel/log-scan.ts'
 import { positionOf, type Position } from '../../domain/kernel/position.ts'
-import { checkpointStatement, holdLease, LeaseLost, type Lease } from '../../postgres/lease.ts'
+import { checkpointStatement, holdLease, isLeaseLost, LeaseLost, type Lease } from '../../postgres/lease.ts'
+import { pause } from '../../postgres/pause.ts'
 import { inOneFlight, inTransaction } from '../../postgres/transaction.ts'
+import { isPoison } from '../engine/failures.ts'
 import type { Form, FormPools, GoingOn, Stretch } from './form.ts'
 import { ProjectionRefused, quoted } from './layout.ts'
 import { hasAnalyst } from './sql-form.ts'
+import { HandlerFailed } from './working-set.ts'
 
 export type CustomRun = FormPools & {
   readonly form: Form
@@ -36,6 +39,7 @@ export type Stage =
   | { readonly stage: 'building' | 'going on'; readonly from: Position; readonly to: Position }
   | { readonly stage: 'built' | 'up to date'; readonly position: Position }
   | { readonly stage: 'following'; readonly position: Position }
+  | { readonly stage: 'disturbed'; readonly error: unknown }
 
 /** Positions of one stretch for a projection that is told of no events, and events of one transaction for one that is. */
 const windowLength = 50_000
@@ -45,13 +49,15 @@ const leaseMs = 5_000
 
 /**
  * WAITING (another process runs it) → BUILDING (from the beginning, into a schema beside the one that is read) → GOING ON (from the checkpoint to the
- * head of now) → FOLLOWING (until `signal`) → done. The tables are built once and gone on with ever after, until the file changes.
+ * head of now) → FOLLOWING (until `signal`; disturbed by the database it goes on from the checkpoint) → done. The tables are built once and gone on with
+ * ever after, until the file changes.
  * Invariant: what is read shows exactly the events up to the checkpoint: a build is swapped in together with it, and every stretch is written in the
  * transaction that moves it. A crash in between repeats nothing; a build that was interrupted starts over.
  */
 export async function runCustomProjection(run: CustomRun): Promise<void> {
   const done = new AbortController()
   const owner = `${hostname()} ${process.pid} ${randomUUID()}`
+  const progress = { built: false, following: false }
   let failure: unknown
   await holdLease(
     {
@@ -63,15 +69,21 @@ export async function runCustomProjection(run: CustomRun): Promise<void> {
       retryMs: 500,
       onChange: (change, error) => {
         if (change === 'denied') run.onStage?.({ stage: 'waiting' })
-        if (change === 'unreachable') throw error
+        // Who never got anywhere has a wrong address; who follows waits for the database to come back.
+        if (change === 'unreachable' && !progress.following) throw error
       },
     },
     async (lease, held) => {
       try {
-        await work(run, lease, held)
+        await work(run, lease, { held, progress })
         done.abort()
       } catch (error) {
-        if (error instanceof LeaseLost || held.aborted) return
+        if (isLeaseLost(error) || held.aborted) return
+        if (progress.following && mayPass(error)) {
+          run.onStage?.({ stage: 'disturbed', error })
+          await pause(1_000, held)
+          return
+        }
         failure = error
         done.abort()
       }
@@ -80,26 +92,35 @@ export async function runCustomProjection(run: CustomRun): Promise<void> {
   if (failure !== undefined) throw failure
 }
 
-async function work(run: CustomRun, lease: Lease, held: AbortSignal): Promise<void> {
+/** What says nothing about the file or an event: the database went away, or was busy. */
+const mayPass = (error: unknown): boolean => !(error instanceof HandlerFailed || error instanceof ProjectionRefused || isPoison(error))
+
+async function work(
+  run: CustomRun,
+  lease: Lease,
+  { held, progress }: { held: AbortSignal; progress: { built: boolean; following: boolean } },
+): Promise<void> {
   const { pool, copyPool, form, schema } = run
   const head = (await run.store.head()).position
   const standing = await fingerprintOf(run)
-  const mayGoOn = standing === run.fingerprint && !run.fresh
-  let position = lease.position
+  const mayGoOn = standing === run.fingerprint && (!run.fresh || progress.built)
+  let { position } = lease
   if (!mayGoOn) {
     await build(run, lease, head, held)
     position = head
+    progress.built = true
     run.onStage?.({ stage: 'built', position })
     if (!run.follow) return
   }
   const line = continuing(run, lease, form.goOn({ pool, copyPool }, schema), position)
-  if (mayGoOn && position < head) {
+  if (position < head) {
     run.onStage?.({ stage: 'going on', from: position, to: head })
     for await (const stretch of stretches(run, position, head, held)) await line.take(stretch)
     position = head
   }
   await line.save()
   if (!run.follow) return run.onStage?.({ stage: 'up to date', position })
+  progress.following = true
   run.onStage?.({ stage: 'following', position })
   const filter = { ...(form.types === undefined ? {} : { types: form.types }), ...(run.tenantId === undefined ? {} : { tenantId: run.tenantId }) }
   let after = position

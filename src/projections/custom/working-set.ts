@@ -21,7 +21,7 @@ export type TableSet = {
 }
 
 /** An event that a handler could not take. Nothing of it, and nothing after it, is written. */
-class HandlerFailed extends Error {
+export class HandlerFailed extends Error {
   override readonly name = 'HandlerFailed'
 }
 
