@@ -53,10 +53,10 @@ export function createDryStore(store: EventStore): { readonly store: EventStore;
 
   async function* readStream(stream: StreamRef, options: Parameters<EventStore['readStream']>[1] = {}): AsyncGenerator<RecordedEvent> {
     const overlay = overlays.get(streamName(stream))
-    if (overlay === undefined) return yield* store.readStream(stream, options)
     const { after = 0, upTo = Number.POSITIVE_INFINITY } = options
-    if (after < overlay.base) yield* store.readStream(stream, { ...options, upTo: Math.min(upTo, overlay.base) })
-    for (const event of overlay.events) if (event.version > after && event.version <= upTo) yield event
+    const base = overlay === undefined ? upTo : Math.min(upTo, overlay.base)
+    if (after < base) yield* store.readStream(stream, Number.isFinite(base) ? { ...options, upTo: base } : options)
+    for (const event of overlay?.events ?? []) if (event.version > after && event.version <= upTo) yield event
   }
 
   return { store: { ...store, append, readStream, close: () => Promise.resolve() }, appended: () => all }

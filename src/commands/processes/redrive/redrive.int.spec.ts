@@ -20,7 +20,7 @@ afterAll(async () => {
   await db.drop()
 })
 
-const outbox = async () => (await here.pool.query('select * from work.outbox order by message_id')).rows
+const outbox = async () => (await here.pool.query<Record<string, unknown>>('select * from work.outbox order by message_id')).rows
 const run = (process: 'outbox' | 'intake', from: Position, dryRun: boolean) =>
   redrive({ pool: here.pool, store: here.store, scan: scanOf(here.store) }, { process, from, dryRun })
 
