@@ -15,6 +15,7 @@ import { createUnparkDeliveries } from '../commands/processes/intake/unpark-deli
 import { runUnknownOutcomes } from '../commands/processes/sender/unknown-outcomes.ts'
 import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
 import { runMedia } from '../commands/processes/media/media.ts'
+import { runReplayer } from '../commands/processes/replayer/replayer.ts'
 import { runRawRetention } from '../commands/processes/retention/raw-deliveries.ts'
 import { runTemplateKeeper } from '../commands/processes/templates/keeper.ts'
 import { runWaker } from '../commands/processes/waker.ts'
@@ -26,6 +27,7 @@ import { runProjection } from '../projections/engine/live.ts'
 import { runRebuilds } from '../projections/engine/run-rebuilds.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
 import { unsettledTemplates } from '../projections/templates/queries.ts'
+import { countStuckDeliveries, stuckDeliveries } from '../projections/deliveries/queries.ts'
 import { tenantsWithSetting } from '../projections/tenants/queries.ts'
 import { projections } from '../projections/index.ts'
 import type { Storage } from './storage.ts'
@@ -148,6 +150,19 @@ export function startWorkers({
       signal,
     ),
     runUnknownOutcomes({ pool: workerPool, commands, inbox, clock, log: log.child({ process: 'unknown-outcomes' }), signal }),
+    runReplayer({
+      store,
+      pool: workerPool,
+      commands,
+      replay: useCases.replay,
+      find: (...wanted) => stuckDeliveries(queries, ...wanted),
+      count: (...wanted) => countStuckDeliveries(queries, ...wanted),
+      shown: (position) => applied.waitFor(['deliveries'], position, 1_000),
+      owner,
+      clock,
+      log: log.child({ process: 'replayer' }),
+      signal,
+    }),
     runRawRetention({
       pool: workerPool,
       commands,

@@ -16,7 +16,7 @@ export const replayFilter = z.object({
 export type ReplayFilter = z.infer<typeof replayFilter>
 
 /** What came of it. `matched` = `replayed` + `unreadable` + `waiting`; items are those of the replayed ones, `failed` those that could not be applied again. */
-export const replayCounts = z.object({
+const replayCounts = z.object({
   matched: z.number(),
   replayed: z.number(),
   unreadable: z.number(),
