@@ -51,7 +51,7 @@ grant execute on function es.position_through, es.position_at to recado_api;
 -- Lists as of a moment: read models of one tenant built for one position, each in a schema of its own (`rm_asof_<id>`), for a while.
 -- Unlogged like the tables it speaks of: a crash of the database empties all of them, and what is not known to be ready is built anew.
 create unlogged table es.moments (
-  id uuid primary key,
+  id uuid not null,
   tenant_id uuid not null,
   models text collate "C" not null, -- the read models with their versions: code of another version builds its own
   position bigint not null,
@@ -59,6 +59,7 @@ create unlogged table es.moments (
   events bigint not null default 0,
   beat_at timestamptz not null default clock_timestamp(), -- of who builds: a builder that was killed is replaced
   expires_at timestamptz not null,
+  primary key (tenant_id, id),
   unique (tenant_id, models, position)
 );
 alter table es.moments enable row level security;
