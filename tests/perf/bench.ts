@@ -1,4 +1,5 @@
 import { benchAppend } from './append.ts'
+import { benchAsOf } from './as-of.ts'
 import { benchCustom } from './custom.ts'
 import { benchEndToEnd } from './end-to-end.ts'
 import { benchHistory } from './history.ts'
@@ -40,4 +41,8 @@ if (wants('custom')) {
 if (wants('rebuild')) {
   console.log('\n(f) rebuilding read models, and writing them live')
   await benchRebuild(rebuildOptions())
+}
+if (wants('as-of')) {
+  console.log('\n(g) as of a moment')
+  await benchAsOf({ events: rebuildOptions()?.events })
 }

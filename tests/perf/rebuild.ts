@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs, promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
-import { freshDatabase } from '../support/database.ts'
+import { copyOf, freshDatabase, type TestDatabase } from '../support/database.ts'
 import { startThrowAwayPostgres } from '../support/postgres-server.ts'
 import { machineLoad, spread } from './load.ts'
 import { loadEmmett, loadLog, type LogShape } from './rebuild/log.ts'
@@ -12,7 +12,12 @@ const run = promisify(execFile)
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const baselines = here('baselines/')
 
-type Measured = { readonly seconds: number; readonly events: number; readonly megabytes: number }
+type Measured = {
+  readonly seconds: number
+  readonly events: number
+  readonly megabytes: number
+  readonly documents?: Readonly<Record<string, number>>
+}
 type Contest = { readonly name: string; readonly models: string; readonly go: () => Promise<Measured> }
 
 const tenants = Array.from({ length: 8 }, (_, nth) => `0197c0de-0000-7000-8000-${String(nth + 1).padStart(12, '0')}`)
@@ -44,8 +49,16 @@ export async function benchRebuild({
         return contestant([here('rebuild/contestant.ts'), way, home.url, models, String(most)])
       }
     const theirs = (models: string, page: number) => async (): Promise<Measured> => {
-      const { seconds } = await contestant([`${baselines}emmett-rebuild.mjs`, 'rebuild', emmett, models, String(page)])
-      return { seconds, events: Math.min(events, slowEvents), megabytes: Number.NaN }
+      // A copy for each: it goes on from its checkpoint when it is asked a second time.
+      const fresh = await copyOf(emmett)
+      try {
+        const { seconds, documents } = await contestant([`${baselines}emmett-rebuild.mjs`, 'rebuild', fresh.url, models, String(page)])
+        if (models.split(',').some((name) => (documents?.[name] ?? 0) < 100))
+          throw new Error(`emmett made too few documents: ${JSON.stringify(documents)}`)
+        return { seconds, events: Math.min(events, slowEvents), megabytes: Number.NaN }
+      } finally {
+        await fresh.drop()
+      }
     }
     const contests: Contest[] = [
       { name: 'read', models: inbox, go: ours('read', inbox) },
@@ -71,7 +84,7 @@ export async function benchRebuild({
         console.log(
           `  round ${round}  ${label.padEnd(32)} ${Math.round(done / seconds)
             .toLocaleString('en')
-            .padStart(8)} events/s  ${Math.round(megabytes)} MB  load ${machineLoad().toFixed(1)}`,
+            .padStart(8)} events/s  ${Number.isNaN(megabytes) ? '' : `${Math.round(megabytes)} MB  `}load ${machineLoad().toFixed(1)}`,
         )
       }
     }
@@ -103,12 +116,12 @@ async function contestant(args: readonly string[]): Promise<Measured> {
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Measured
 }
 
-async function emmettWith(server: string, shape: LogShape): Promise<string> {
+async function emmettWith(server: string, shape: LogShape): Promise<TestDatabase> {
   if (!existsSync(`${baselines}node_modules`)) await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: baselines })
-  const { url } = await freshDatabase(server)
-  await run(process.execPath, [`${baselines}emmett-rebuild.mjs`, 'migrate', url])
-  await loadEmmett(url, shape)
-  return url
+  const database = await freshDatabase(server)
+  await run(process.execPath, [`${baselines}emmett-rebuild.mjs`, 'migrate', database.url])
+  await loadEmmett(database.url, shape)
+  return database
 }
 
 /** The log as it is, and nobody who ever read it. */

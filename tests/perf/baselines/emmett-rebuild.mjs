@@ -1,5 +1,5 @@
 // emmett-postgresql's rebuild of projections: `node emmett-rebuild.mjs migrate <url>`, then `node emmett-rebuild.mjs rebuild <url> <read models> <page>`
-// prints { seconds } as JSON. Written as its documentation has it: documents by pongo, a single-stream projection for what is one stream and a multi-stream
+// prints { seconds, documents } as JSON. Written as its documentation has it: documents by pongo, a single-stream projection for what is one stream and a multi-stream
 // one for what is one of many documents of a stream, `rebuildPostgreSQLProjections`. The folds do less than ours do (fewer columns, no history of statuses).
 import {
   getPostgreSQLEventStore,
@@ -7,6 +7,7 @@ import {
   pongoSingleStreamProjection,
   rebuildPostgreSQLProjections,
 } from '@event-driven-io/emmett-postgresql'
+import pg from 'pg'
 
 const [what, url, names = '', page = '100'] = process.argv.slice(2)
 const messageEvents = ['MessageReceived', 'MessageQueued', 'SendAttempted', 'SendAccepted', 'MessageStatusChanged']
@@ -65,6 +66,11 @@ if (what === 'migrate') {
   await consumer.start()
   const seconds = (performance.now() - began) / 1000
   await consumer.close()
-  console.log(JSON.stringify({ seconds }))
+  const client = new pg.Client(url)
+  await client.connect()
+  const documents = {}
+  for (const name of names.split(',')) documents[name] = Number((await client.query(`select count(*) from ${name}`)).rows[0].count)
+  await client.end()
+  console.log(JSON.stringify({ seconds, documents }))
 }
 process.exit(0)
