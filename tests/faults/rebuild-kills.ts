@@ -207,9 +207,10 @@ async function differences(pool: Pool, store: ReturnType<typeof createPostgresEv
       `select tenant_id, ${columns.join(', ')} from ${schemaOf(model)}.${tableOf(model)}`,
     )
     if (rows.length !== expected.size) wrong.push(`${model.name} has ${rows.length} rows instead of ${expected.size}`)
-    for (const { tenant_id: tenantId, ...row } of rows) {
-      if (JSON.stringify(row) !== JSON.stringify(inOrder(model, expected.get(rowKey(tenantId, String(row['id']))))))
-        wrong.push(`${model.name} ${String(row['id'])} is wrong`)
+    for (const { tenant_id: tenantId, ...rest } of rows) {
+      const row = rest as AnyRow
+      if (JSON.stringify(row) !== JSON.stringify(inOrder(model, expected.get(rowKey(tenantId, row.id)))))
+        wrong.push(`${model.name} ${row.id} is wrong`)
       if (wrong.length > 5) return wrong
     }
   }

@@ -74,5 +74,5 @@ export const anyEvent: fc.Arbitrary<readonly [StreamRef, DomainEvent]> = fc.oneo
 /** The one thing that holds for every log: a message is in one conversation. */
 function inItsStream(event: DomainEvent, nth: number): DomainEvent {
   const ours = ['messageId', 'as', 'targetId', 'throughMessageId'].filter((field) => field in event)
-  return { ...event, ...Object.fromEntries(ours.map((field) => [field, `${String(event[field as keyof DomainEvent])} of ${nth}`])) }
+  return { ...event, ...Object.fromEntries(ours.map((field) => [field, `${event[field as keyof DomainEvent]} of ${nth}`])) }
 }
