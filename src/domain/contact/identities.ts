@@ -25,7 +25,7 @@ export function withIdentity<K extends KnownIdentity>(known: readonly K[], said:
 }
 
 /** Another identity took its place; one that nobody had heard of leaves nothing to remember. */
-export const withFormer = <K extends KnownIdentity>(known: readonly K[], formerIndex: string, until: string): readonly K[] =>
+const withFormer = <K extends KnownIdentity>(known: readonly K[], formerIndex: string, until: string): readonly K[] =>
   known.map((one) => (one.index === formerIndex && (one.until ?? '') < until ? { ...one, until } : one))
 
 /** `ContactIdentityReplaced`: with the same index it is only written another way. */

@@ -55,7 +55,7 @@ export const added = (identity: Identity, at: string | undefined): ContactEvent 
 export const written = ({ value, spelling }: Identity) => ({ ...(spelling === undefined ? {} : { spelling }), value: plain(value) })
 
 /** Later, or of the same second and then whichever: all that matters is that every order of arrival ends with the same one. */
-export function isNewer(name: Pick<Name, 'index' | 'at'>, known: { index?: string | undefined; at?: string | undefined } | undefined): boolean {
+function isNewer(name: Pick<Name, 'index' | 'at'>, known: { index?: string | undefined; at?: string | undefined } | undefined): boolean {
   if (known?.index === undefined) return true
   if (name.index === known.index) return false
   const at = known.at ?? ''

@@ -9,7 +9,7 @@ type Joined = Pick<
 >
 export type JoinedChanges = { readonly [Column in keyof Joined]: Joined[Column] | null }
 
-export const changesTable = 'rm_message_changes.message_changes'
+const changesTable = 'rm_message_changes.message_changes'
 export type ChangesTables = { 'rm_message_changes.message_changes': ReadTable<MessageChangesView> }
 
 const { reactions, editedAt, editType, editContent, editContactId, editEventId, revokedAt, changedVersion } = messageChanges.table.columns

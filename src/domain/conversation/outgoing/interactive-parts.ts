@@ -9,7 +9,7 @@ export const textHeader = z.strictObject({ type: z.literal('text'), text: text(6
 const imageHeader = z.strictObject({ type: z.literal('image'), image: plainFile })
 const videoHeader = z.strictObject({ type: z.literal('video'), video: plainFile })
 
-export const header = z.discriminatedUnion('type', [
+const header = z.discriminatedUnion('type', [
   textHeader,
   imageHeader,
   videoHeader,
