@@ -9,7 +9,6 @@ type Joined = Pick<
 >
 export type JoinedChanges = { readonly [Column in keyof Joined]: Joined[Column] | null }
 
-const changesTable = 'rm_message_changes.message_changes'
 export type ChangesTables = { 'rm_message_changes.message_changes': ReadTable<MessageChangesView> }
 
 const { reactions, editedAt, editType, editContent, editContactId, editEventId, revokedAt, changedVersion } = messageChanges.table.columns
