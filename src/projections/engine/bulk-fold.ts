@@ -42,7 +42,7 @@ export type BulkFold = {
   readonly weight: () => number
   /** @throws PoisonedRebuild */
   readonly fold: (events: readonly RecordedEvent[]) => Promise<void>
-  /** Writes the rows that were not touched for longest into the table, about half of all. */
+  /** Begins to write the rows that were not touched for longest into the table, about half of all; waits for the spill before. */
   readonly spill: () => Promise<void>
   /** Writes what is left. The table then holds every row. */
   readonly finish: () => Promise<void>
@@ -56,7 +56,8 @@ export type BulkFold = {
  * of them or no event is left.
  * Invariant: a row is in memory or in the table, never in both. One that was spilled and is met again is taken out of the table (`delete … returning`)
  * together with all others that the page needs, and goes on in memory; so at the end nothing has to be merged, and no row is counted twice. For that the
- * table has its key from the first spill on. (A table of versions, merged at the end, would sort everything once more and needs the same look-ups.)
+ * table gets its key, when it is needed for the first time: most read models never look back that far, and COPY into a table without one is twice as fast.
+ * The fold goes on while the rows that were spilled are on their way; whoever needs the table waits for them. (A table of versions, merged at the end, would sort everything once more and needs the same look-ups.)
  * @param pool made with `pipeline: false`, of the tables' owner
  */
 export function createBulkFold({
@@ -88,6 +89,9 @@ export function createBulkFold({
   let weight = 0
   let page = 0
   let spilled = false
+  let keyedTable = false
+  /** The last spill, which may still be on its way. */
+  let writing: Promise<void> = Promise.resolve()
 
   function rowsOf(tenantId: string): Map<string, Entry> {
     const known = byTenant.get(tenantId)
@@ -161,7 +165,12 @@ export function createBulkFold({
   /** Takes rows that were spilled back into memory. */
   async function takeBack(wanted: readonly { readonly tenantId: string; readonly id: string }[]): Promise<void> {
     if (wanted.length === 0) return
+    await writing
     guard?.()
+    if (!keyedTable) {
+      await pool.query(keyDefinition(projection, schema))
+      keyedTable = true
+    }
     for (const [tenantId, row] of await table.take(pool, wanted)) {
       const heavy = weightOf(row, names)
       weight += heavy
@@ -217,23 +226,23 @@ export function createBulkFold({
       for (const { at, event, id } of work) apply(at, event, id)
     },
     async spill() {
-      if (!spilled) {
-        guard?.()
-        await pool.query(keyDefinition(projection, schema))
-        spilled = true
-      }
+      await writing
+      spilled = true
       const ages: number[] = []
       for (const entry of all()) ages.push(entry.used)
       const median = Uint32Array.from(ages).sort()[ages.length >> 1] ?? 0
       const cold: Entry[] = []
       for (const entry of all()) if (entry.used <= median) cold.push(entry)
-      await write(cold)
       for (const { tenantId, id, weight: freed } of cold) {
         byTenant.get(tenantId)?.delete(id)
         weight -= freed
       }
+      writing = write(cold)
+      // Its failure is met by whoever waits for it; until then it must not count as one that nobody handles.
+      writing.catch(() => undefined)
     },
     async finish() {
+      await writing
       await write(all())
       byTenant.clear()
       weight = 0

@@ -92,7 +92,7 @@ const settleMs = 10_000
 
 /** Copies the log up to `target` through these folds, all in one pass, and tells how far it is. */
 export async function copyLog(
-  { scan, budgetBytes = 120 * 1024 * 1024 }: Pick<Rebuilding, 'scan' | 'budgetBytes'>,
+  { scan, budgetBytes = 96 * 1024 * 1024 }: Pick<Rebuilding, 'scan' | 'budgetBytes'>,
   claim: Claim,
   folds: readonly BulkFold[],
   target: Position,

@@ -202,7 +202,7 @@ function moved(row: MessageRow, event: Moving, at: RecordedEvent): MessageRow {
   const next = statusAfter(event)
   const status = advanced(row.status as MessageStatus, next)
   const reported = event.type === 'MessageStatusChanged'
-  const entry: StatusEntry = { status: next.status, at: new Date(reported ? event.at : at.meta.occurredAt).toISOString() }
+  const entry: StatusEntry = { status: next.status, at: isoOf(reported ? event.at : at.meta.occurredAt) }
   return {
     ...row,
     status,
@@ -265,7 +265,9 @@ const unknownOutcome = (reason: string): MessageError => ({
  * within one second the way a message goes decides, else "sent" would stand before the "sending" that led to it.
  */
 function withEntry(history: string, { status: reached, at }: StatusEntry): string {
-  const entry: StatusEntry = { status: reached, at: new Date(at).toISOString() }
+  const entry: StatusEntry = { status: reached, at: isoOf(at) }
+  // Nearly always it is new and the last: then nothing needs to be read of the others (a third of the time of this fold went into that).
+  if (!history.includes(`"${reached}"`) && !isBefore(entry, lastOf(history))) return `${history.slice(0, -1)},${JSON.stringify(entry)}]`
   const entries = JSON.parse(history) as StatusEntry[]
   const twin = entries.findIndex(({ status }) => status === entry.status && isReport(status))
   if (twin !== -1) {
@@ -277,6 +279,14 @@ function withEntry(history: string, { status: reached, at }: StatusEntry): strin
   entries.splice(place + 1, 0, entry)
   return JSON.stringify(entries)
 }
+
+/** Of a history as `JSON.stringify` writes it, with times as `toISOString` does. */
+function lastOf(history: string): StatusEntry {
+  return JSON.parse(history.slice(history.lastIndexOf('{'), -1)) as StatusEntry
+}
+
+/** In the one form in which times compare as texts. */
+const isoOf = (time: string): string => (time.length === 24 && time.endsWith('Z') ? time : new Date(time).toISOString())
 
 const isReport = (status: string): boolean => status !== 'queued' && status !== 'sending' && status !== 'unknown'
 
