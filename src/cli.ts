@@ -13,6 +13,12 @@ import type { Recado } from './main.ts'
 // What was compiled (and stripped of its types) at the first start is kept: the second one needs 1 s less and 25 MB less.
 enableCompileCache()
 
+// `recado projections list | head`: whoever reads has read enough, and that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
 const program = new Command('recado').description('The messaging backend of a CRM.').showHelpAfterError()
 
 program
