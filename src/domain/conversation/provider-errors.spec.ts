@@ -15,10 +15,8 @@ const expected: Readonly<Record<ErrorClass, readonly number[]>> = {
   credentials: [0, 190],
   template: [132000, 132001, 132007, 132012, 132015, 132016, 132018, 132068, 132069, 134102],
   window: [131047],
-  human: [
-    3, 10, 33, 200, 250, 299, 368, 130497, 131005, 131030, 131031, 131037, 131042, 131044, 131045, 131048, 131063, 131064, 133000, 133005, 133006,
-    133008, 133009, 133010, 133016, 134011, 137000, 147001, 147005, 2388019, 2593107, 2593108, 2593109,
-  ],
+  account: [3, 10, 33, 200, 250, 299, 368, 131005, 131031, 131037, 131042, 131045, 131048, 131064, 133000, 133006, 133010],
+  human: [130497, 131030, 131044, 131063, 133005, 133008, 133009, 133016, 134011, 137000, 147001, 147005, 2388019, 2593107, 2593108, 2593109],
 }
 const listed = Object.entries(expected).flatMap(([class_, codes]) => codes.map((code) => ({ code, class_ })))
 
@@ -33,6 +31,10 @@ describe("the meaning of Meta's errors", () => {
 
   it('does not promise that for an error after which the message may be out', () => {
     for (const code of [1, 2, 131000, 131016, 131057, 133004, 2494100]) expect(explain(code).safeToRepeat).toBe(false)
+  })
+
+  it('repeats by itself, when the account is mended, only what was refused before it was processed', () => {
+    for (const code of expected.account) expect(explain(code).safeToRepeat, `${code}`).toBe(true)
   })
 
   it('names the pause where Meta does', () => {

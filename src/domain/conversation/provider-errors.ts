@@ -19,7 +19,9 @@ export type ErrorClass =
   | 'template'
   /** The 24-hour window is closed: only a template may be sent. */
   | 'window'
-  /** Somebody has to change something at Meta (account, number, payment, permission). */
+  /** Somebody has to mend account, number or app at Meta (payment, lock, permission): until then every message of this channel would end the same way. */
+  | 'account'
+  /** Somebody has to change something at Meta, and it stops only what is like this message. */
   | 'human'
 
 export type ProviderErrorMeaning = {
@@ -45,21 +47,24 @@ const newToken = 'Create a new access token in Meta Business settings and store 
 const askSupport = 'Try later; if it stays, ask Meta support.'
 const fixRequest = 'Correct the message and send it again.'
 
-/** Codes whose error leaves open whether the message went out. Everything else is refused before it is processed. */
-const mayHaveBeenSent: ReadonlySet<number> = new Set([1, 2, 3, 131000, 131016, 131057, 133004, 134102, 135000, 2494100])
+/**
+ * Codes whose error leaves open whether the message went out. Everything else is refused before it is processed; so is what an app may not do (3),
+ * though Meta answers it with HTTP 500.
+ */
+const mayHaveBeenSent: ReadonlySet<number> = new Set([1, 2, 131000, 131016, 131057, 133004, 134102, 135000, 2494100])
 
 const meanings: Readonly<Record<number, Row>> = {
   0: ['credentials', 'Meta does not accept the access token', newToken],
   1: ['retry', 'Meta had an unknown problem', `The request may be invalid or a server of Meta failed. ${askSupport}`],
   2: ['retry', 'Meta is temporarily out of service', askSupport],
-  3: ['human', 'The app lacks a capability', 'The Meta app of this token may not use this call. Check the permissions of the app.'],
+  3: ['account', 'The app lacks a capability', 'The Meta app of this token may not use this call. Check the permissions of the app.'],
   4: ['backoff', 'The app made too many calls', 'The limit of the whole Meta app is reached. Messages wait until it is lifted.'],
-  10: ['human', 'Permission denied', 'The token lacks the permission whatsapp_business_messaging, or the number is not shared with it.'],
-  33: ['human', 'The number does not exist at Meta', 'The phone number was deleted or its id is wrong. Check the channel.'],
+  10: ['account', 'Permission denied', 'The token lacks the permission whatsapp_business_messaging, or the number is not shared with it.'],
+  33: ['account', 'The number does not exist at Meta', 'The phone number was deleted or its id is wrong. Check the channel.'],
   100: ['never', 'Meta found an invalid parameter', fixRequest],
   190: ['credentials', 'The access token has expired', newToken],
   368: [
-    'human',
+    'account',
     'The account is blocked for a while',
     'Meta blocked the account for a violation of its policies. See Account Quality in Meta Business Manager.',
   ],
@@ -77,9 +82,10 @@ const meanings: Readonly<Record<number, Row>> = {
     'Not delivered: the person takes part in an experiment of Meta',
     'Meta does not deliver this marketing message. Wait until the person writes to you.',
   ],
+  // Of this account, but people elsewhere can be written to.
   130497: ['human', 'Not allowed in this country', 'The account may not message people in this country.'],
   131000: ['retry', 'Something went wrong at Meta', `Meta gives no reason, and the message may have gone out. ${askSupport}`],
-  131005: ['human', 'Access denied', 'The permission was not granted or was taken away. Check the token of the channel.'],
+  131005: ['account', 'Access denied', 'The permission was not granted or was taken away. Check the token of the channel.'],
   131008: ['never', 'A required parameter is missing', fixRequest],
   131009: ['never', 'A parameter has an invalid value', fixRequest],
   131016: ['retry', 'A service of Meta is unavailable', askSupport],
@@ -91,18 +97,22 @@ const meanings: Readonly<Record<number, Row>> = {
     'The number is not on WhatsApp, has an old version, or has not accepted the terms. Reach the person in another way.',
   ],
   131030: ['human', 'The recipient is not on the test list', 'A test number reaches listed recipients only. Add the recipient in the app dashboard.'],
-  131031: ['human', 'The account is locked', 'Meta locked the account for a violation, or the two-step PIN does not match.'],
-  131037: ['human', 'The display name is not approved', 'The number needs an approved display name before it may send.'],
+  131031: ['account', 'The account is locked', 'Meta locked the account for a violation, or the two-step PIN does not match.'],
+  131037: ['account', 'The display name is not approved', 'The number needs an approved display name before it may send.'],
   131041: ['never', 'The group does not exist', 'The group is unknown or was deleted.'],
   131042: [
-    'human',
+    'account',
     'There is a problem with the payment',
     'Check payment method, credit line, currency and time zone of the WhatsApp account at Meta.',
   ],
   131044: ['human', 'There is a problem with the payment of calls', 'Check the payment method of the WhatsApp account at Meta.'],
-  131045: ['human', 'The number is not registered correctly', 'Register the phone number again, then send.'],
+  131045: ['account', 'The number is not registered correctly', 'Register the phone number again, then send.'],
   131047: ['window', 'More than 24 hours since the customer wrote', 'Only a template may be sent until the customer writes again.'],
-  131048: ['human', 'Too many messages were blocked or reported as spam', 'Meta restricts the number. Check its quality; sending on makes it worse.'],
+  131048: [
+    'account',
+    'Too many messages were blocked or reported as spam',
+    'Meta restricts the number. Check its quality; sending on makes it worse.',
+  ],
   131049: [
     'wait_24h',
     'Meta held the message back',
@@ -125,7 +135,7 @@ const meanings: Readonly<Record<number, Row>> = {
   131062: ['never', 'This message needs the phone number', 'Authentication templates cannot be sent to a business-scoped user id.'],
   131063: ['human', 'Marketing goes another way', 'The account turned marketing off for this endpoint and uses the Marketing Messages API.'],
   131064: [
-    'human',
+    'account',
     'Restricted for wrong template categories',
     'Meta limits the account because templates had a wrong category. See Account Quality.',
   ],
@@ -145,15 +155,16 @@ const meanings: Readonly<Record<number, Row>> = {
   132018: ['template', 'The values do not fit the template', 'Meta found a mistake when it checked the values against the template.'],
   132068: ['template', 'The flow is blocked', 'Repair the flow of this template at Meta.'],
   132069: ['template', 'The flow is throttled', 'The flow was sent too often while it had errors. Repair it at Meta.'],
-  133000: ['human', 'An earlier deregistration is incomplete', 'Deregister the number again, then register it.'],
+  133000: ['account', 'An earlier deregistration is incomplete', 'Deregister the number again, then register it.'],
   133004: ['retry', 'A server of Meta is unavailable', askSupport],
   133005: ['human', 'The two-step PIN is wrong', 'Enter the right PIN, or reset it in WhatsApp Manager.'],
-  133006: ['human', 'The number has to be verified', 'Verify the number by code, then register it.'],
+  133006: ['account', 'The number has to be verified', 'Verify the number by code, then register it.'],
   133008: ['human', 'The PIN was wrong too often', 'Wait for the time Meta names, then try again.'],
   133009: ['human', 'The PIN was entered too fast', 'Wait a little, then try again.'],
-  133010: ['human', 'The number is not registered', 'Register the phone number with the Cloud API before sending.'],
+  133010: ['account', 'The number is not registered', 'Register the phone number with the Cloud API before sending.'],
   133015: ['retry', 'The number is being deleted', 'Its deletion has not finished. It is tried again after five minutes.', 5 * minute],
   133016: ['human', 'Registered too often', 'A number may be registered ten times in 72 hours. Wait 72 hours.', 72 * hour],
+  // Only messages that ask for a payment need them.
   134011: ['human', 'The terms for payments are not accepted', 'Accept the payment terms at Meta.'],
   134100: ['never', 'Only marketing templates go this way', 'This endpoint takes marketing templates only.'],
   134101: [
@@ -183,7 +194,7 @@ const ranges: readonly { readonly from: number; readonly to: number; readonly me
   {
     from: 200,
     to: 299,
-    meaning: ['human', 'A permission is missing', 'The token lacks a permission for this call. Check the system user and the app.'],
+    meaning: ['account', 'A permission is missing', 'The token lacks a permission for this call. Check the system user and the app.'],
   },
   { from: 131201, to: 131215, meaning: ['never', 'Meta refused the group request', fixRequest] },
   {

@@ -137,9 +137,12 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
     const { schedule } = channel
     const { pauseMs, slower, trouble } = effect
     if (called !== undefined) schedule.setPerSecond(allowedPerSecond(throughput ?? {}, limits.perSecond))
-    if (called === 'accepted') {
+    // What is accepted during a pause was in flight when the trouble came: it does not prove that it is over.
+    if (called === 'accepted' && now() >= channel.pausedUntil) {
       channel.streak = 0
       if (channel.troubleCode !== undefined) onWell({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId })
+      // Those that failed together with the first wait for moments of their own, up to an hour away.
+      if (channel.troubleCode) schedule.resume(now())
       channel.troubleCode = undefined
       schedule.succeeded()
       if (channel.share < 1) slowTo(channel, Math.min(1, channel.share + 0.005))
@@ -172,6 +175,8 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
     resume(channel) {
       channel.pausedUntil = 0
       channel.streak = 0
+      // Whoever mended it is told again if that did not help: what was on record of the trouble is gone with the good test.
+      channel.troubleCode = ''
       channel.schedule.resume(now())
       wake(channel)
     },

@@ -166,6 +166,23 @@ describe('a pause of the channel', () => {
     expect(drain(schedule, t0 + 60_000)).toHaveLength(2)
   })
 
+  it('goes on after a probe that failed, and the next probe is another message', () => {
+    const [a, b, c] = [message('a'), message('b'), message('c')]
+    const schedule = scheduleOf([a, b, c])
+    schedule.pause(t0 + 60_000)
+    const probe = schedule.next(t0 + 60_000)
+    expect(probe?.messageId).toBe(a.messageId)
+    schedule.finish(a.messageId, { again: after(a, 180_000) }, t0 + 60_000)
+    schedule.pause(t0 + 180_000)
+    expect(schedule.next(t0 + 179_999)).toBeUndefined()
+    expect(schedule.next(t0 + 180_000)?.messageId).toBe(b.messageId)
+    expect(schedule.next(t0 + 180_000)).toBeUndefined()
+    schedule.resume(t0 + 180_000)
+    schedule.succeeded()
+    schedule.finish(b.messageId, { settled: positionOf(++nth) }, t0 + 180_000)
+    expect(drain(schedule, t0 + 180_000).toSorted()).toEqual([a.messageId, c.messageId].toSorted())
+  })
+
   it('ends at once when the channel was connected again, also for messages deferred to its end', () => {
     const row = message('a')
     const schedule = scheduleOf([row])

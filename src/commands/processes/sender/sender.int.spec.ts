@@ -47,6 +47,20 @@ const rejected = (code: number, status = 400): SendOutcome => ({ outcome: 'rejec
 const someone = (channel = channelId) => here.openConversation(tenantId, channel, `549${Math.floor(Math.random() * 1e10)}`)
 const texts = () => provider.calls.map(({ text }) => text)
 const eventsBecome = (messageId: string, events: string[]) => expect.poll(() => here.eventsOf(messageId)).toEqual(events)
+const connectAgain = async () =>
+  here.store.append({
+    stream: { tenantId, category: 'channel', id: channelId },
+    expected: 'any',
+    events: [
+      {
+        id: randomUUID(),
+        type: 'ChannelConnected',
+        schemaVersion: 1,
+        data: { verified: true, facts: {} },
+        meta: { occurredAt: new Date().toISOString(), correlationId: 'c', causationId: 'c', actor: { kind: 'user', id: 'u' } },
+      },
+    ],
+  })
 
 describe('sending', () => {
   it('records the attempt, calls with the opened text and address, and records the answer', async () => {
@@ -216,21 +230,102 @@ describe('an answer that is not "accepted"', () => {
     await sleep(300)
     expect(provider.calls.filter((call) => call.token === 'old').length).toBeLessThanOrEqual(2)
     token = 'new'
-    await here.store.append({
-      stream: { tenantId, category: 'channel', id: channelId },
-      expected: 'any',
-      events: [
-        {
-          id: randomUUID(),
-          type: 'ChannelConnected',
-          schemaVersion: 1,
-          data: { verified: true, facts: {} },
-          meta: { occurredAt: new Date().toISOString(), correlationId: 'c', causationId: 'c', actor: { kind: 'user', id: 'u' } },
-        },
-      ],
-    })
+    await connectAgain()
     await expect.poll(() => provider.calls.filter((call) => call.token === 'new').length).toBe(20)
     await expect.poll(() => here.outbox()).toEqual([])
+  })
+
+  describe('that concerns the whole account', () => {
+    const twoAtOnce = { perSecond: 1_000, pair: { perSecond: 1, burst: 10 }, atOnce: 2 }
+    const minutes = (n: number) => n * 60_000
+
+    it('burns no message: one tries again after a while, and all go out when Meta takes it', async () => {
+      const told: string[] = []
+      let [mended, passed] = [false, 0]
+      provider.answer = () => (mended ? undefined : rejected(131042))
+      startIn(here, {
+        clock: () => new Date(Date.now() + passed),
+        onChannelTrouble: (_, { code }) => told.push(code),
+        onChannelWell: () => told.push('well'),
+        limits: twoAtOnce,
+      })
+      await here.queueMany(tenantId, channelId, 10)
+      await expect.poll(() => told).toEqual(['provider_131042'])
+      await sleep(300)
+      const refused = provider.calls.length
+      expect(refused).toBeLessThanOrEqual(2)
+      const queued = async () => (await here.outbox()).filter(({ state }) => state === 'queued').length
+      await expect.poll(queued).toBe(10)
+
+      // The renewal of the lease, once a second, finds out that the clock has moved on.
+      passed += minutes(14)
+      await sleep(1_300)
+      expect(provider.calls).toHaveLength(refused)
+      passed += minutes(1)
+      await expect.poll(() => provider.calls.length).toBe(refused + 1)
+      passed += minutes(16)
+      await sleep(1_300)
+      expect(provider.calls).toHaveLength(refused + 1)
+      expect(await queued()).toBe(10)
+
+      mended = true
+      passed += minutes(14)
+      await expect.poll(() => here.outbox()).toEqual([])
+      expect(provider.calls).toHaveLength(refused + 1 + 10)
+      expect(told).toEqual(['provider_131042', 'well'])
+    })
+
+    it('is not over because of what was on its way already when it came', async () => {
+      const told: string[] = []
+      let passed = 0
+      provider.answer = async (_, nth) => {
+        if (nth !== 2) return rejected(131048)
+        await expect.poll(() => told).toEqual(['provider_131048'])
+        return undefined
+      }
+      startIn(here, {
+        clock: () => new Date(Date.now() + passed),
+        onChannelTrouble: (_, { code }) => told.push(code),
+        onChannelWell: () => told.push('well'),
+        limits: twoAtOnce,
+      })
+      await here.queueMany(tenantId, channelId, 5)
+      await expect.poll(async () => (await here.outbox()).length).toBe(4)
+      passed += minutes(15)
+      await expect.poll(() => provider.calls.length).toBe(3)
+      await sleep(1_300)
+      expect(provider.calls).toHaveLength(3)
+      expect(told).toEqual(['provider_131048'])
+    })
+
+    it('tries again at once when somebody connects the channel, and tells again when that did not help', async () => {
+      const told: string[] = []
+      let mended = false
+      provider.answer = () => (mended ? undefined : rejected(131031, 403))
+      startIn(here, { onChannelTrouble: (_, { code }) => told.push(code), limits: twoAtOnce })
+      await here.queueMany(tenantId, channelId, 10)
+      await expect.poll(() => told).toEqual(['provider_131031'])
+      await sleep(300)
+      const refused = provider.calls.length
+      await connectAgain()
+      await expect.poll(() => told).toEqual(['provider_131031', 'provider_131031'])
+      await sleep(300)
+      expect(provider.calls).toHaveLength(refused + 1)
+      mended = true
+      await connectAgain()
+      await expect.poll(() => here.outbox()).toEqual([])
+      expect(provider.calls).toHaveLength(refused + 1 + 10)
+    })
+
+    it('is not what an error of one recipient is: the others go on and nobody is told', async () => {
+      const told: string[] = []
+      provider.answer = (_, nth) => (nth === 1 ? rejected(131030) : undefined)
+      startIn(here, { onChannelTrouble: (_, { code }) => told.push(code), limits: twoAtOnce })
+      await here.queueMany(tenantId, channelId, 10)
+      await expect.poll(() => provider.calls.length).toBe(10)
+      await expect.poll(async () => (await here.outbox()).map(({ state }) => state)).toEqual(['failed'])
+      expect(told).toEqual([])
+    })
   })
 
   it('lets messages of a channel that is not connected wait without an attempt', async () => {

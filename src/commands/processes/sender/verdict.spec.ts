@@ -56,22 +56,36 @@ describe('what an answer of the provider means', () => {
     expect(channel).toMatchObject({ pauseMs: 120_000, trouble: { code: 'provider_190' } })
   })
 
+  it('holds the channel when the account is refused, for a quarter of an hour and up to one hour, tells of it, and fails no message', () => {
+    const waits = [1, 2, 3, 9].map((streak) => {
+      const { result, channel } = judge(rejected(131042), tried({ tries: 50, streak, random: 0 }))
+      expect(result).toMatchObject({ kind: 'deferred', retryAt: now + (channel.pauseMs ?? 0) })
+      expect(channel).toMatchObject({ trouble: { code: 'provider_131042' } })
+      return (channel.pauseMs ?? 0) / 60_000
+    })
+    expect(waits).toEqual([15, 30, 60, 60])
+    expect(judge(rejected(131042), tried({ queuedAt: now - hours(24) })).result.kind).toBe('failed')
+  })
+
   it('tries a trouble of the message eight times and no more', () => {
     expect(judge(rejected(133015), tried({ tries: 7 })).result).toMatchObject({ kind: 'deferred', retryAt: now + 300_000 })
     expect(judge(rejected(133015), tried({ tries: 8 })).result.kind).toBe('failed')
   })
 
-  it.each([131047, 131026, 132001, 131049, 100, 424242])('fails at once after %i', (code) => {
-    expect(judge(rejected(code), tried())).toMatchObject({
-      result: { kind: 'failed', error: { code: `provider_${code}`, retryable: false } },
-      channel: {},
-    })
-  })
+  it.each([131047, 131026, 132001, 131049, 100, 131030, 137000, 130472, 132015, 132016, 132007, 132068, 132069, 130497, 134011, 424242])(
+    'fails at once after %i',
+    (code) => {
+      expect(judge(rejected(code), tried())).toMatchObject({
+        result: { kind: 'failed', error: { code: `provider_${code}`, retryable: false } },
+        channel: {},
+      })
+    },
+  )
 
   it("keeps Meta's own words beside ours", () => {
     const { result } = judge(rejected(131031, { details: 'locked', fbtraceId: 'T1' }), tried())
     expect(result).toMatchObject({
-      kind: 'failed',
+      kind: 'deferred',
       error: { title: 'The account is locked', providerError: { code: 131031, status: 400, message: 'no', details: 'locked', fbtrace_id: 'T1' } },
     })
   })

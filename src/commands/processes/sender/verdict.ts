@@ -76,8 +76,12 @@ function refused(answer: ProviderError, tried: Tried): Verdict {
       const pauseMs = backOff(tried.streak, minute, 5 * minute, tried.random)
       return { result: patient(error, pauseMs, tried), channel: { pauseMs, trouble: error } }
     }
+    case 'account': {
+      // Not random: one probe of each channel, and Meta counts what is sent on at a spam limit.
+      const pauseMs = Math.max(wait, Math.min(60 * minute, 15 * minute * 2 ** Math.min(20, tried.streak - 1)))
+      return { result: patient(error, pauseMs, tried), channel: { pauseMs, trouble: error } }
+    }
     case 'human':
-      return { result: { kind: 'failed', error }, channel: { trouble: error } }
     case 'wait_24h':
     case 'never':
     case 'template':
