@@ -11,8 +11,9 @@ import type { Commands } from '../../kernel/execute.ts'
 type ChannelRef = { readonly tenantId: string; readonly channelId: string }
 
 /**
- * What the sender finds out about a channel: refused credentials stop the channel (the watch makes an alert of that), a limit that holds on and an error that
- * somebody has to mend at Meta are alerts of their own, until messages come through again. An outage passes by itself and is nobody's to mend.
+ * What the sender finds out about a channel: refused credentials stop the channel (the watch makes an alert of that), a limit that holds on and an account that
+ * somebody has to mend at Meta are alerts of their own, until messages come through again. An outage passes by itself and is nobody's to mend, and an error of
+ * one recipient or template stands with its message.
  */
 export function createChannelTrouble({
   commands,
@@ -47,10 +48,13 @@ export function createChannelTrouble({
           return record(ref, (context) =>
             raiseAlert({ key: `rate_limited:${channelId}`, code: 'rate_limited', severity: 'warning', title, detail, entity }, context),
           )
-        case 'human':
-          return record(ref, (context) =>
-            raiseAlert({ key: `channel_blocked:${channelId}`, code: 'channel_blocked', severity: 'critical', title, detail, entity }, context),
-          )
+        case 'account':
+          return record(ref, async (context) => {
+            await raiseAlert({ key: `channel_blocked:${channelId}`, code: 'channel_blocked', severity: 'critical', title, detail, entity }, context)
+            // With an error on record the next good test is an event, and the sender tries again at once.
+            const error = { code, title, ...(detail === undefined ? {} : { detail }) }
+            await commands.execute(channel, channelId, { type: 'recordFailedCheck', error, credentials: false }, context)
+          })
         default:
       }
     },
@@ -58,6 +62,9 @@ export function createChannelTrouble({
       record(ref, async (context) => {
         for (const code of ['rate_limited', 'channel_blocked'])
           await settleAlert({ key: `${code}:${ref.channelId}`, reason: 'Messages go out again' }, context)
+        const { state } = await commands.load(channel, ref.tenantId, ref.channelId)
+        if (state.error === undefined || classOf(state.error.code) !== 'account') return
+        await commands.execute(channel, ref.channelId, { type: 'recordCheck', facts: {} }, context)
       })
     },
   }
