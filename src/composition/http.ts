@@ -23,6 +23,7 @@ import { asyncApiRoutes } from '../api/feed/asyncapi.ts'
 import { createFeed, type Feed } from '../api/feed/feed.ts'
 import { createHub } from '../api/feed/hub.ts'
 import { createFeedRenderer, feedReads } from '../api/feed/render.ts'
+import { watchRebuilds } from '../api/feed/watch-rebuilds.ts'
 import { createApp } from '../api/http/app.ts'
 import { createAuthenticate } from '../api/http/authenticate.ts'
 import { createKeptAnswers } from '../api/http/kept-answers.ts'
@@ -56,7 +57,7 @@ import { tenantQueries } from '../postgres/queries.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
 import { createMoments } from '../projections/engine/moments.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
-import { createRebuilds } from '../projections/engine/rebuilds.ts'
+import { createRebuilds, type Rebuilds } from '../projections/engine/rebuilds.ts'
 import { projections } from '../projections/index.ts'
 import { stuckDeliveries } from '../projections/deliveries/queries.ts'
 import { createParkedTools } from '../projections/engine/retry-parked.ts'
@@ -135,6 +136,8 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
     signal: deps.signal,
     log,
   })
+  const rebuilds = createRebuilds({ pool: storage.workerPool, projections })
+  watchRebuilds({ hub, rebuilds, signal: deps.signal, log })
   const limits = createRateLimits()
   const feed = createFeed({ hub, store: storage.store, authenticate, countFailure: limits.countFailure, log })
   const moments = createMoments({
@@ -147,7 +150,7 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   })
   const readerAt = createReaderAt({ reader, logOf: storage.logOf, moments })
   const app = createApp({
-    routes: routesOf(deps, { ...viewing, readerAt }),
+    routes: routesOf(deps, { ...viewing, readerAt, rebuilds }),
     authenticate,
     audit: createAuditTrail(storage),
     idempotency: createKeptAnswers({ pool: storage.apiPool, vault: storage.vault }),
@@ -171,11 +174,11 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   return { listener, feed }
 }
 
-type Viewing = MediaViewing & { readonly showMedia: ShowMedia; readonly readerAt: ReaderAt }
+type Viewing = MediaViewing & { readonly showMedia: ShowMedia; readonly readerAt: ReaderAt; readonly rebuilds: Rebuilds }
 
 function routesOf(
   { storage, useCases, applied, intake, metrics, config, starting, clock }: HttpDeps,
-  { reader, readerAt, open, links, showMedia }: Viewing,
+  { reader, readerAt, rebuilds, open, links, showMedia }: Viewing,
 ) {
   const { logOf, vault, workerPool } = storage
   const shared = { ...useCases, queries: reader, readerAt, logOf, readAfter: applied.waitFor, vault, publicUrl: config.http.publicUrl }
@@ -208,7 +211,7 @@ function routesOf(
     ...replayRoutes({ ...useCases, find: (...wanted) => stuckDeliveries(operatorQueries(workerPool), ...wanted), head: storage.store.head }),
     ...parkedRoutes(createDealWithParked({ ...useCases, tools: createParkedTools({ pool: workerPool, store: storage.store, projections }) })),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),
-    ...rebuildRoutes({ rebuilds: createRebuilds({ pool: workerPool, projections }) }),
+    ...rebuildRoutes({ rebuilds }),
     ...eventRoutes({ logOf, open }),
     ...eventExportRoutes({ logOf, open }),
     ...auditRoutes({ reader, logOf, open, eventsAt: storage.eventsAt }),
@@ -225,9 +228,20 @@ const checksOf = ({ apiPool, store }: Storage, applied: AppliedPositions, intake
     await store.head()
     return undefined
   },
-  projections: async () => ((await applied.caughtUp()) ? undefined : 'catching up'),
+  projections: hurdle(async () => ((await applied.caughtUp()) ? undefined : 'catching up')),
   intake: intake.startedUp,
 })
+
+/** Asked until it was passed once: lag that comes later must not take every process out of service in the moment that needs them (ADR 0031). */
+function hurdle(check: () => Promise<string | undefined>): () => Promise<string | undefined> {
+  let passed = false
+  return async () => {
+    if (passed) return undefined
+    const missing = await check()
+    passed = missing === undefined
+    return missing
+  }
+}
 
 /** The default app of the installation, and tenants' own ones behind their hooks. */
 function webhookApps({
