@@ -21,6 +21,7 @@ import { asyncApiRoutes } from '../../src/api/feed/asyncapi.ts'
 import { createFeed } from '../../src/api/feed/feed.ts'
 import { createHub } from '../../src/api/feed/hub.ts'
 import { createFeedRenderer, feedReads } from '../../src/api/feed/render.ts'
+import { watchRebuilds } from '../../src/api/feed/watch-rebuilds.ts'
 import { createApp } from '../../src/api/http/app.ts'
 import { createKeptAnswers } from '../../src/api/http/kept-answers.ts'
 import type { Principal } from '../../src/api/http/principal.ts'
@@ -53,6 +54,7 @@ import type { CommandContext } from '../../src/domain/kernel/context.ts'
 import { tenantQueries } from '../../src/postgres/queries.ts'
 import { createMoments, type MomentOptions } from '../../src/projections/engine/moments.ts'
 import { createSettleAlert } from '../../src/commands/alerts/alerts.ts'
+import { createRebuilds } from '../../src/projections/engine/rebuilds.ts'
 import { createParkedTools } from '../../src/projections/engine/retry-parked.ts'
 import { projections } from '../../src/projections/index.ts'
 import { openHouse } from './house.ts'
@@ -98,7 +100,9 @@ export async function startDesk(
   }
   const refused = new Map<string, 'revoked' | 'suspended'>()
   const scopesOf = new Map<string, readonly string[]>()
-  const authenticate = (token: string): Principal | undefined => {
+  const authenticate = (token: string, named?: string): Principal | undefined => {
+    if (token === 'operator' && named !== undefined)
+      return { kind: 'operator', tenantId: named, actor: { kind: 'operator', id: 'operator' }, scopes: ['*'], tenantStatus: 'active' }
     const tenantId = /^key-(.{36})$/.exec(token)?.[1]
     if (tenantId === undefined || refused.get(tenantId) === 'revoked') return undefined
     const tenantStatus = refused.get(tenantId) === 'suspended' ? 'suspended' : 'active'
@@ -120,6 +124,14 @@ export async function startDesk(
     credentialsAt: async () => undefined,
     signal: house.signal,
     log: silent,
+  })
+  const watch = watchRebuilds({
+    hub,
+    rebuilds: createRebuilds({ pool: pools.worker, projections }),
+    signal: house.signal,
+    log: silent,
+    openMs: 50,
+    idleMs: 100,
   })
   const feed = createFeed({ hub, store, authenticate, countFailure: limits.countFailure, log: silent, ...options })
 
@@ -293,7 +305,7 @@ export async function startDesk(
     },
     async stop() {
       await feed.close()
-      await house.close(() => Promise.all([hub.ended, moments.ended()]))
+      await house.close(() => Promise.all([hub.ended, watch.ended, moments.ended()]))
     },
   }
 }

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { parsePosition, type Position } from '../../domain/kernel/position.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
-import type { Authenticate } from '../http/principal.ts'
+import type { Authenticate, Principal } from '../http/principal.ts'
 import { Problem } from '../http/problem.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { covers } from '../http/scopes.ts'
@@ -95,7 +95,7 @@ export function createFeed(deps: FeedDeps): Feed {
     await hub.started
     const listener = createListener(socket, {
       tenantId: who.tenantId,
-      hearing: hearing(auth.topics, who.scopes),
+      hearing: hearing(auth.topics, who.scopes, who.kind === 'operator'),
       published: hub.published,
       recheck: () => {
         const still = admit(deps.authenticate, auth)
@@ -155,14 +155,14 @@ function readAuth(data: RawData): Auth | ErrorCode {
   return wrong.has('token') && !wrong.has('type') ? 'unauthorized' : 'invalid_frame'
 }
 
-/** The tenant to listen to, or why not. */
-function admit(authenticate: Authenticate, auth: Auth): { readonly tenantId: string; readonly scopes: readonly string[] } | ErrorCode {
+/** Who listens and to which tenant, or why not. */
+function admit(authenticate: Authenticate, auth: Auth): Pick<Principal, 'kind' | 'tenantId' | 'scopes'> | ErrorCode {
   const principal = authenticate(auth.token, auth.tenant ?? undefined)
   if (principal === undefined || principal === 'unknown_tenant') return 'unauthorized'
   if (!covers(principal.scopes, 'feed:read')) return 'forbidden'
   if (principal.tenantId === platformTenant) return 'tenant_required'
   if (principal.tenantStatus !== 'active') return 'tenant_suspended'
-  return { tenantId: principal.tenantId, scopes: principal.scopes }
+  return principal
 }
 
 function refuse(socket: WebSocket, code: ErrorCode): void {

@@ -5,6 +5,7 @@ import { change } from './changes.ts'
 import { contact } from '../contacts/schema.ts'
 import { conversation } from '../conversations/schema.ts'
 import { storedMedia } from '../media/schema.ts'
+import { rebuildSchema } from '../projections/rebuilds.ts'
 import { templateSchema } from '../templates/schema.ts'
 import { message } from '../messages/schema.ts'
 
@@ -39,6 +40,7 @@ export const feedTypes = [
   'template.updated',
   'alert.raised',
   'alert.resolved',
+  'projection.progress',
 ] as const
 export type FeedType = (typeof feedTypes)[number]
 
@@ -111,6 +113,22 @@ const template = z
   .union([templateSchema, z.object({ id: z.string(), removed: z.literal(true) })])
   .meta({ id: 'TemplateChange', description: 'The template as it is now, or that it is gone' })
 
+const { kind, projections, tenant_id, state, events_done, events_total, events_per_second, eta_seconds, error } = rebuildSchema.shape
+const figures = { events_done, events_total, events_per_second, eta_seconds, error }
+
+const rebuildProgress = z
+  .object({
+    rebuild_id: z.string(),
+    kind,
+    projections,
+    tenant_id,
+    state,
+    percent: z.number().int().min(0).max(100).nullable().meta({ description: 'Of the events to copy; null while nobody has counted them' }),
+    ...z.object(figures).partial().shape,
+  })
+  .meta({ id: 'RebuildProgress', description: 'How far a rebuild is. Without figures where they would be those of all organisations' })
+export type RebuildProgress = z.infer<typeof rebuildProgress>
+
 /** What each type carries. */
 const payloads = {
   'message.received': withConversation,
@@ -129,9 +147,10 @@ const payloads = {
   'template.updated': template,
   'alert.raised': alertSchema,
   'alert.resolved': alertSchema,
+  'projection.progress': rebuildProgress,
 } as const satisfies Record<FeedType, z.ZodType>
 
-/** The frame of one type. `id` is that of the event in the log, or derived from it: the same on every resume, on every process. */
+/** The frame of one type. `id` is that of the event in the log, or derived from what is told: the same on every resume, on every process. */
 export const eventFrame = (type: FeedType): z.ZodType =>
   z.object({ id: z.uuid(), type: z.literal(type), position, occurred_at: z.iso.datetime(), data: payloads[type] })
 

@@ -7,7 +7,7 @@ import { createHub, type RenderFeed } from './hub.ts'
 import type { Listener, Published } from './listener.ts'
 
 const told = (published: readonly Published[]): string[] =>
-  published.flatMap((one) => one.framesFor({ wants: () => true, seesConversations: true }).map(String))
+  published.flatMap((one) => one.framesFor({ wants: () => true, seesConversations: true, isOperator: false }).map(String))
 
 function started(render: RenderFeed) {
   const stop = new AbortController()

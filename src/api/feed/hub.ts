@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { StoreUnavailable, type EventStore } from '../../domain/kernel/event-store.ts'
 import { later, start, type Position } from '../../domain/kernel/position.ts'
-import type { ServerNote } from './frames.ts'
+import type { FeedType, ServerNote } from './frames.ts'
 import type { Listener, Published } from './listener.ts'
 import { touchingTypes } from './touch.ts'
 
@@ -18,6 +18,13 @@ export type Hub = {
   readonly add: (listener: Listener, seen: Position) => Position
   readonly remove: (listener: Listener) => void
   readonly listeners: () => number
+  /** Whether anybody who listens wants this type. */
+  readonly wanted: (type: FeedType) => boolean
+  /**
+   * Offers everybody what is not in the log, made for their organisation and the place they have reached: nothing up to it is left to come to them and
+   * everything after it is, so who comes back with that place has missed nothing and gets nothing twice.
+   */
+  readonly aside: (publishedFor: (tenantId: string, reached: Position) => Published) => void
   /** The events, rendered once the read models show them; a resync in their place when they cannot be rendered. An outage is waited out. */
   readonly render: (tenantId: string, events: readonly RecordedEvent[], through: Position) => Promise<readonly Published[]>
   /** Resolves when the read models show everything up to a position; false when the hub was stopped. */
@@ -146,6 +153,13 @@ export function createHub(options: {
       const group = audience.get(listener.tenantId)
       group?.delete(listener)
       if (group?.size === 0) audience.delete(listener.tenantId)
+    },
+    wanted: (type) => [...audience.values()].some((group) => [...group.keys()].some(({ hearing }) => hearing.wants(type))),
+    aside(publishedFor) {
+      // A listener reads up to `from` by itself before it is given anything from here.
+      for (const [tenantId, group] of audience) {
+        for (const [listener, from] of group) listener.offer(publishedFor(tenantId, later(published, from)))
+      }
     },
     listeners: () => [...audience.values()].reduce((sum, group) => sum + group.size, 0),
     ended,

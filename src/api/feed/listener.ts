@@ -16,6 +16,7 @@ export type Published = { readonly position: Position; readonly framesFor: (hear
  */
 export type Listener = {
   readonly tenantId: string
+  readonly hearing: Hearing
   /** Called by the hub, in log order. */
   readonly offer: (published: Published) => void
   /** Called by the resume: missed events, straight to the wire. */
@@ -90,6 +91,7 @@ export function createListener(
 
   return {
     tenantId,
+    hearing,
     note,
     offer(event) {
       if (state === 'lagging') return

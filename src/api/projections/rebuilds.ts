@@ -8,7 +8,7 @@ import { route, type Route } from '../http/route.ts'
 
 const states = ['created', 'copying', 'indexing', 'catching_up', 'verifying', 'ready', 'live', 'aborted', 'failed'] as const
 
-const rebuildSchema = z
+export const rebuildSchema = z
   .object({
     id: z.string(),
     kind: z
@@ -31,7 +31,7 @@ const rebuildSchema = z
   })
   .meta({ id: 'Rebuild' })
 
-const renderRebuild = (one: Rebuild): z.infer<typeof rebuildSchema> => ({
+export const renderRebuild = (one: Rebuild): z.infer<typeof rebuildSchema> => ({
   id: one.id,
   kind: one.kind,
   projections: [...one.projections],

@@ -52,6 +52,8 @@ export type Rebuilds = {
   readonly rollBack: (request: { readonly projection: string; readonly requestedBy: Actor }) => Promise<RebuildAnswer>
   readonly get: (id: string) => Promise<Rebuild | undefined>
   readonly list: (limit?: number) => Promise<readonly Rebuild[]>
+  /** Those that are not over, those that ended in the last moments, and those named, in whatever state: for who looks again and again. */
+  readonly underWay: (named: readonly string[]) => Promise<readonly Rebuild[]>
   /** The rebuild as it is then; one that is over stays what it is. */
   readonly abort: (id: string) => Promise<Rebuild | undefined>
 }
@@ -90,6 +92,14 @@ export function createRebuilds({ pool, projections }: { pool: Pool; projections:
     },
     async list(limit = 50) {
       const { rows } = await pool.query<RebuildRow>('select * from es.rebuilds order by created_at desc limit $1', [limit])
+      return rows.map(rebuildOf)
+    },
+    async underWay(named) {
+      const { rows } = await pool.query<RebuildRow>(
+        `select * from es.rebuilds where state not in ('live', 'aborted', 'failed') or id = any($1) or ended_at > clock_timestamp() - interval '15 seconds'
+         order by created_at`,
+        [named],
+      )
       return rows.map(rebuildOf)
     },
     async abort(id) {
