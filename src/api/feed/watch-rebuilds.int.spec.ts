@@ -102,7 +102,7 @@ it('does not look at rebuilds while nobody wants to know', async () => {
   const quiet = await startDesk()
   try {
     const looking = vi.spyOn(quiet.pools.worker, 'query')
-    const looks = () => looking.mock.calls.filter(([sql]) => sql.includes('from es.rebuilds')).length
+    const looks = () => looking.mock.calls.filter(([query]) => JSON.stringify(query).includes('from es.rebuilds')).length
     const { key, tenantId } = await quiet.tenant()
     quiet.scopesOf.set(tenantId, ['feed:read', 'messages:read'])
     const narrow = quiet.listen({ type: 'auth', token: key })
