@@ -38,6 +38,7 @@ export const audit: Projection<AuditRow> = {
   version: 1,
   handles,
   creates: handles,
+  unhurried: true,
   table: {
     columns: {
       id: 'uuid',

@@ -42,6 +42,7 @@ const mostFailures = 50
 
 export const deliveries: Projection<DeliveryRow, Handled> = {
   name: 'deliveries',
+  unhurried: true,
   version: 2,
   handles,
   creates: ['WebhookReceived'],

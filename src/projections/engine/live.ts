@@ -37,6 +37,8 @@ export type RunProjection = {
 
 /** A page without anything for this read model costs no commit of its own: this is how long the checkpoint in the database may be behind. */
 const saveAfterMs = 1_000
+/** See `unhurried`: a page that is not full waits for more behind it this long. */
+const gatherMs = 250
 const lookAgainMs = 5_000
 
 /**
@@ -172,6 +174,7 @@ async function follow(
     for await (const delivery of store.subscribe({ after: lease.position, filter: { types: projection.handles }, signal, pageSize })) {
       if (delivery.kind === 'page') {
         await take(delivery)
+        if (projection.unhurried === true && delivery.events.length < pageSize) await pause(gatherMs, signal)
         continue
       }
       await line.empty()

@@ -53,6 +53,8 @@ export async function createPageWriter({
 }): Promise<PageWriter> {
   const table = rowTable(projection, schema)
   const hot = new LRUCache<RowKey, { readonly row: AnyRow | undefined }>({ max: hotRows })
+  // A row per event: nobody comes back to one, so none is kept.
+  const writtenOnce = projection.handles.every((type) => projection.creates?.includes(type) === true)
   const parkedKeys = await readParkedKeys(pool, lease.name)
   const discarded = await discardedPositions(pool, projection.name)
   const tell = (keys: Iterable<RowKey>): void => {
@@ -69,7 +71,7 @@ export async function createPageWriter({
     const { keyed, parked } = keyPage(projection, wanted)
     const before = new Map<RowKey, AnyRow | undefined>()
     // Copied out first: putting loaded rows in may push out ones that this very page still needs.
-    for (const { key } of keyed) {
+    for (const { key } of writtenOnce ? [] : keyed) {
       const known = hot.get(key)
       if (known !== undefined) before.set(key, known.row)
     }
@@ -85,8 +87,10 @@ export async function createPageWriter({
       (key) => before.get(key),
       (key) => parkedKeys.has(key),
     )
-    for (const [key, row] of before) hot.set(key, { row })
-    for (const [key, { row }] of folded.changes) hot.set(key, { row })
+    if (!writtenOnce) {
+      for (const [key, row] of before) if (!folded.changes.has(key)) hot.set(key, { row })
+      for (const [key, { row }] of folded.changes) hot.set(key, { row })
+    }
     const all = [...parked, ...folded.parked]
     const newlyParked = [...new Set(all.map(({ at, id }) => rowKey(at.stream.tenantId, id)))].filter((key) => !parkedKeys.has(key))
     for (const key of newlyParked) parkedKeys.add(key)

@@ -37,6 +37,7 @@ const counted = {
 
 export const usage: Projection<UsageRow, Handled> = {
   name: 'usage',
+  unhurried: true,
   version: 1,
   handles,
   table: {
