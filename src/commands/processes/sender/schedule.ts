@@ -1,6 +1,7 @@
 import type { Position } from '../../../domain/kernel/position.ts'
 import type { OutboxRow } from './outbox-table.ts'
 import { createTimeHeap } from './time-heap.ts'
+import { createNumberLimit } from './number-limit.ts'
 import { createTokenBucket, type Rate, type TokenBucket } from './token-bucket.ts'
 
 /** What one number may send. `pair`: to one and the same person. */
@@ -49,9 +50,6 @@ const settledKept = 10_000
 /** At 1,000 messages a second to as many people, some 6,000 pairs are not at rest (6 s each). */
 const pairsKept = 20_000
 
-/** The provider counts per second: a twentieth of the rate at once keeps any second under it, or nearly. */
-const numberRate = (perSecond: number): Rate => ({ perSecond, burst: Math.max(1, perSecond / 20) })
-
 /**
  * One channel's order of sending, in memory and without I/O: the sender is the only one who sends for the channel, so no counter is shared with anybody.
  *
@@ -62,7 +60,7 @@ const numberRate = (perSecond: number): Rate => ({ perSecond, burst: Math.max(1,
 export function createSchedule(limits: Limits, now: number): Schedule {
   let { perSecond } = limits
   let share = 1
-  const bucket = createTokenBucket(numberRate(perSecond), now)
+  const number = createNumberLimit(perSecond, now)
   const conversations = new Map<string, Conversation>()
   const pairs = new Map<string, TokenBucket>()
   const byMessage = new Map<string, OutboxRow>()
@@ -176,7 +174,7 @@ export function createSchedule(limits: Limits, now: number): Schedule {
     next(now) {
       if (now < pausedUntil || flying >= ceiling()) return undefined
       wakeDue(now)
-      if (bucket.readyAt(now) > now) return undefined
+      if (number.readyAt(now) > now) return undefined
       for (const queue of ready) {
         for (const conversation of queue.values()) {
           const [first] = conversation.waiting
@@ -190,7 +188,7 @@ export function createSchedule(limits: Limits, now: number): Schedule {
           conversation.state = 'sending'
           conversation.sendingId = first.messageId
           pair.take(now)
-          bucket.take(now)
+          number.take(now)
           flying++
           return first
         }
@@ -200,7 +198,7 @@ export function createSchedule(limits: Limits, now: number): Schedule {
     wakeAt(now) {
       if (flying >= ceiling()) return undefined
       const anyReady = ready.some((queue) => queue.size > 0)
-      const due = anyReady ? bucket.readyAt(now) : later.nextAt()
+      const due = anyReady ? number.readyAt(now) : later.nextAt()
       return due === undefined ? undefined : Math.max(due, pausedUntil, now)
     },
     finish(messageId, result, now) {
@@ -234,12 +232,12 @@ export function createSchedule(limits: Limits, now: number): Schedule {
     },
     throttle(wanted) {
       share = wanted
-      bucket.setRate(numberRate(perSecond * share))
+      number.setPerSecond(perSecond * share)
     },
     setPerSecond(wanted) {
       if (wanted === perSecond) return
       perSecond = wanted
-      bucket.setRate(numberRate(perSecond * share))
+      number.setPerSecond(perSecond * share)
     },
     succeeded() {
       probing = false
