@@ -10,7 +10,7 @@ const closeBracket = 0x5d
  * (JSON.stringify overflows the stack near 7,000). Counted on the text, because a parsed tree could only be walked by running into the very problem.
  */
 export function nestsDeeperThan(text: string, limit: number): boolean {
-  // A text with no more openers than that cannot; nearly every delivery has a dozen, and finding them natively is ten times as fast as looking at each character.
+  // A text with no more openers than that cannot; nearly every delivery has a dozen, and `indexOf` finds them without looking at each character in JavaScript.
   if (occursAtMost(text, '{', limit / 2) && occursAtMost(text, '[', limit / 2)) return false
   let depth = 0
   let inText = false

@@ -56,7 +56,7 @@ export type BulkFold = {
  * of them or no event is left.
  * Invariant: a row is in memory or in the table, never in both. One that was spilled and is met again is taken out of the table (`delete … returning`)
  * together with all others that the page needs, and goes on in memory; so at the end nothing has to be merged, and no row is counted twice. For that the
- * table gets its key, when it is needed for the first time: most read models never look back that far, and COPY into a table without one is twice as fast.
+ * table gets its key, when it is needed for the first time: most read models never look back that far, and COPY need not keep an index up meanwhile.
  * The fold goes on while the rows that were spilled are on their way; whoever needs the table waits for them. (A table of versions, merged at the end, would sort everything once more and needs the same look-ups.)
  * @param pool made with `pipeline: false`, of the tables' owner
  */

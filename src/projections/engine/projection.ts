@@ -49,7 +49,9 @@ export type Projection<Row extends AnyRow = AnyRow, Event extends DomainEvent = 
   key(event: Event, at: RecordedEvent): string | undefined
   /** Types that can only be the first of their row: the writer does not look for an existing one. */
   readonly creates?: readonly Event['type'][]
-  /** Whoever reads it can wait a moment: what comes within a quarter of a second is written together, for less than half of the cost under load. */
+  /**
+   * Whoever reads it can wait a moment: what comes within a quarter of a second is written together. With the audit trail, deliveries and usage so: 2.4 k messages/s visible instead of 2.0 k.
+   */
   readonly unhurried?: true
   /** Must not change `row`. 'delete' removes it; undefined leaves it as it was. */
   fold(row: Row | undefined, event: Event, at: RecordedEvent): Row | 'delete' | undefined
