@@ -10,7 +10,6 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 try {
   const server = await startEmbeddedPostgres({ dataDir, roomForOthers, log: { info: say, warn: say, error: say } })
-  say(JSON.stringify({ url: server.url, postgres: server.pid() }))
   const bye = async (): Promise<void> => {
     // What a program does at its end: the last commit, long after the signal.
     await new Promise((resolve) => setTimeout(resolve, 300))
@@ -24,6 +23,8 @@ try {
   }
   process.once('SIGTERM', () => void bye())
   process.once('SIGINT', () => void bye())
+  // Said last: who reads it may send a signal in the same instant, and without its handler the signal would be the end.
+  say(JSON.stringify({ url: server.url, postgres: server.pid() }))
 } catch (error) {
   say(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
   process.exitCode = 1
