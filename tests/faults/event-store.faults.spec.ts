@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,6 +14,7 @@ import { start } from '../../src/domain/kernel/position.ts'
 import { createPool } from '../../src/postgres/pool.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { collect, followUntil, someEvents, someStream } from '../support/events.ts'
+import { relayedPostgres } from '../support/fault-relay.ts'
 import { auditLog } from '../support/log-audit.ts'
 
 const sound = { holes: 0, brokenStreams: 0, eventsTwice: 0, timeTurned: 0 }
@@ -72,8 +72,11 @@ describe('the event store, when what it runs on dies', () => {
   })
 
   it('stores an append with an exact version once, and answers it, when the answers of the server are lost', async () => {
-    const proxy = await lossyProxy(database.url)
-    const { store, close } = openStore(proxy.url)
+    const { relay, url } = await relayedPostgres(database.url)
+    // Signing in is left in peace: what matters is an answer to an append.
+    relay.cutAnswers(({ nth }) => nth >= 7 && Math.random() < 0.05)
+    const lost = (): number => relay.stats().cut
+    const { store, close } = openStore(url)
     const appendAll = async (expected: 'any' | 'exact'): Promise<string[]> => {
       const stream = someStream()
       const outcomes: string[] = []
@@ -98,7 +101,7 @@ describe('the event store, when what it runs on dies', () => {
     /** Again until more than ten answers were lost: how many there are depends on how many appends share a commit, and with that on the machine. */
     const untilEnoughIsLost = async (expected: 'any' | 'exact'): Promise<Set<string>> => {
       const outcomes = new Set<string>()
-      for (const before = proxy.lost(); proxy.lost() - before <= 10 || outcomes.size < 2;)
+      for (const before = lost(); lost() - before <= 10 || outcomes.size < 2;)
         for (const outcome of (await Promise.all(Array.from({ length: 20 }, () => appendAll(expected)))).flat()) outcomes.add(outcome)
       return outcomes
     }
@@ -106,7 +109,7 @@ describe('the event store, when what it runs on dies', () => {
     expect(await untilEnoughIsLost('any')).toEqual(new Set(['appended', 'connection']))
     expect(await auditLog(database.url)).toMatchObject(sound)
     await close()
-    proxy.close()
+    await relay.close()
   })
 
   it('refuses soon while PostgreSQL is away, and goes on by itself: appends, subscriptions, nothing acknowledged lost', async () => {
@@ -183,35 +186,6 @@ async function heard(child: ChildProcess): Promise<string[]> {
     .slice(0, text.lastIndexOf('\n') + 1)
     .split(/\s+/)
     .filter(Boolean)
-}
-
-/** Between the store and PostgreSQL: hands on every request, and now and then, instead of an answer, cuts the connection. */
-async function lossyProxy(url: string): Promise<{ url: string; lost: () => number; close: () => void }> {
-  const target = new URL(url)
-  const socket = join(target.searchParams.get('host') ?? '', '.s.PGSQL.5432')
-  let lost = 0
-  const proxy = createServer((client) => {
-    const server = connect(socket)
-    let answers = 0
-    client
-      .on('data', (data) => server.write(data))
-      .on('error', () => server.destroy())
-      .on('close', () => server.destroy())
-    server.on('error', () => client.destroy()).on('close', () => client.destroy())
-    server.on('data', (data) => {
-      // Signing in is left in peace: what matters is an answer to an append.
-      if (++answers < 8 || Math.random() > 0.05) return client.write(data)
-      lost++
-      return client.destroy()
-    })
-  })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  const { port } = proxy.address() as AddressInfo
-  return {
-    url: `postgresql://${target.username}@127.0.0.1:${port}${target.pathname}?sslmode=disable`,
-    lost: () => lost,
-    close: () => proxy.close(),
-  }
 }
 
 async function persistently<T>(read: () => Promise<T>): Promise<T> {
