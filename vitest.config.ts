@@ -9,7 +9,12 @@ const slow = ['int.spec', 'e2e.spec', 'faults.spec']
 const exclude = ['**/node_modules/**']
 // Patient: on a busy machine a second is nothing, and a good test does not wait for its time-out.
 const expectations = { poll: { timeout: 40_000 } }
-const postgres = { expect: expectations, globalSetup: ['tests/support/postgres-server.ts'], testTimeout: 90_000, hookTimeout: 120_000 }
+const postgres = {
+  expect: expectations,
+  globalSetup: ['tests/support/postgres-server.ts', 'tests/support/kafka/kafka-server.ts'],
+  testTimeout: 90_000,
+  hookTimeout: 120_000,
+}
 
 export default defineConfig({
   test: {
