@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type NetConnectOpts, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { createLink, type Direction, type Line, type Link } from './fault-relay/link.ts'
+import { createLink, cutOff, type Direction, type Line, type Link } from './fault-relay/link.ts'
 
 /**
  * A network cable that can be damaged: stands between a client and whatever speaks TCP (PostgreSQL, EventStoreDB and its double, Kafka, Meta's side) and hands
@@ -117,7 +117,7 @@ export async function startFaultRelay({ target, host = '127.0.0.1', port: wanted
     pairs.delete(pair)
     for (const link of pair.links) link.close()
     for (const side of [pair.client, pair.server]) {
-      if (how === 'reset') side.resetAndDestroy()
+      if (how === 'reset') cutOff(side)
       else side.end(() => side.destroy())
     }
   }
@@ -146,7 +146,7 @@ export async function startFaultRelay({ target, host = '127.0.0.1', port: wanted
     listening = undefined
     const closed = new Promise((resolve) => (server === undefined ? resolve(undefined) : server.close(resolve)))
     tearAll('reset')
-    for (const orphan of orphans) orphan.resetAndDestroy()
+    for (const orphan of orphans) cutOff(orphan)
     await closed
   }
   await up()
@@ -181,7 +181,7 @@ export async function startFaultRelay({ target, host = '127.0.0.1', port: wanted
     halfOpen() {
       for (const { client, server, links } of pairs) {
         for (const link of links) link.close()
-        server.resetAndDestroy()
+        cutOff(server)
         // Read and thrown away: a host without power does not fill up the client's buffers, the cable before it takes everything.
         client.resume()
         orphans.add(client)

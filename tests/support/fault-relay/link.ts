@@ -100,7 +100,7 @@ export function createLink({
     if (what === 'end') return void to.end()
     if (what === 'reset') {
       close()
-      return void to.resetAndDestroy()
+      return cutOff(to)
     }
     queued -= what.length
     if (from.isPaused() && queued <= roomBytes / 2) from.resume()
@@ -117,4 +117,14 @@ export function createLink({
   }
 
   return { wake: handOn, close }
+}
+
+/** RST; a Unix socket knows none and is closed, which its other side takes for the same: an end in the middle of everything. */
+export function cutOff(socket: Socket): void {
+  try {
+    socket.resetAndDestroy()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_INVALID_HANDLE_TYPE')) throw error
+    socket.destroy()
+  }
 }
