@@ -10,6 +10,7 @@ import {
   type LogRead,
   type LogSubscription,
 } from '../../../domain/kernel/event-store.ts'
+import { ImportRefused, type LogImport } from '../../../domain/kernel/log-import.ts'
 import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import { matches } from '../filter.ts'
 import { prepare, streamIdOf, type Prepared } from '../prepared.ts'
@@ -18,7 +19,10 @@ import { prepare, streamIdOf, type Prepared } from '../prepared.ts'
  * The log in memory, for tests and for trying things out: what PostgreSQL promises, without durability. One contract suite holds both to it.
  * Appends commit in a microtask of their own, so that callers of one turn queue up as they do in front of a database.
  */
-export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_000 }: { clock?: Clock; maxQueue?: number } = {}): EventStore {
+export function createMemoryEventStore({
+  clock = () => new Date(),
+  maxQueue = 5_000,
+}: { clock?: Clock; maxQueue?: number } = {}): EventStore & LogImport {
   const log: RecordedEvent[] = []
   const streams = new Map<string, RecordedEvent[]>()
   const closing = new AbortController()
@@ -74,6 +78,18 @@ export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_
     return { events, through: positionOf(through) }
   }
 
+  function restore(event: RecordedEvent): void {
+    const key = `${event.stream.tenantId}/${streamIdOf(event.stream)}`
+    const stored = streams.get(key) ?? []
+    const there = stored[event.version - 1]
+    if (there?.id === event.id) return
+    if (there !== undefined || event.version !== stored.length + 1) throw new ImportRefused(`version ${event.version} of ${key} does not fit here`)
+    const recorded = { ...event, position: positionOf(log.length + 1) }
+    stored.push(recorded)
+    streams.set(key, stored)
+    log.push(recorded)
+  }
+
   const changed = (signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
       const done = (): void => {
@@ -114,6 +130,10 @@ export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_
       }
     },
     readAll: (read) => Promise.resolve(page(read)),
+    async write(events) {
+      await committing
+      for (const event of events) restore(event)
+    },
     subscribe,
     head: () => Promise.resolve({ position: positionOf(log.length), recordedAt: log.at(-1)?.recordedAt }),
     distance: (from, to) =>
