@@ -26,6 +26,7 @@ describe('the configuration', () => {
       meta: { appSecrets: [], verifyToken: undefined, graphUrl: undefined, graphVersion: 'v26.0' },
       given: { masterKey: undefined, operatorKey: undefined },
       media: { store: { kind: 'file', directory: resolve('data/media') }, ffmpeg: 'ffmpeg' },
+      kafka: undefined,
       roles: ['api', 'worker', 'lite'],
       demo: true,
       log: { level: 'info', pretty: false },
@@ -45,7 +46,8 @@ describe('the configuration', () => {
       RECADO_ROLES: 'api,cook',
       RECADO_DEMO: 'yes',
       EVENT_STORE: 'eventstoredb',
-      KAFKA_BROKERS: 'secret:9092',
+      KAFKA_BROKERS: 'secret',
+      KAFKA_SASL_USER: 'secret',
     }
     const lines = mistakes(wrong)
     expect(new Set(lines.map((line) => line.split(' ')[0]))).toEqual(new Set(Object.keys(wrong)))
@@ -55,6 +57,13 @@ describe('the configuration', () => {
 
   it('takes several app secrets while one is being rotated', () => {
     expect(readConfig({ META_APP_SECRET: 'new, old,' }).meta.appSecrets).toEqual(['new', 'old'])
+  })
+
+  it('publishes where brokers are named, signed in when it is told as whom', () => {
+    const plain = { topicPrefix: 'recado', partitions: 12, tls: false, sasl: undefined }
+    expect(readConfig({ KAFKA_BROKERS: 'a:9092, [::1]:9093' }).kafka).toEqual({ brokers: ['a:9092', '[::1]:9093'], ...plain })
+    const signedIn = readConfig({ KAFKA_BROKERS: 'a:9092', KAFKA_TLS: '1', KAFKA_SASL_USER: 'me', KAFKA_SASL_PASSWORD: 'secret' }).kafka
+    expect(signedIn).toMatchObject({ tls: true, sasl: { mechanism: 'scram-sha-512', username: 'me', password: 'secret' } })
   })
 
   it.each([

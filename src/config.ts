@@ -24,6 +24,8 @@ const url = (protocols: readonly string[]): z.ZodType<string> => {
   return z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), message)
 }
 
+const hostAndPort = z.string().regex(/^(\[[\da-f:]+\]|[^\s:/@]+):\d{1,5}$/i, 'must be a list of host:port')
+
 const list = (text: string): string[] =>
   text
     .split(',')
@@ -177,11 +179,40 @@ export const environment = z.object({
     otherwise: '`ffmpeg`, where it is installed',
   }),
   EVENTSTOREDB_URL: variable(notYet('EventStoreDB'), { takes: 'nothing', says: 'Reserved for a later version; refused until then.', otherwise: '' }),
-  KAFKA_BROKERS: variable(notYet('Publication to Kafka'), {
-    takes: 'nothing',
-    says: 'Reserved for a later version; refused until then.',
-    otherwise: '',
+  KAFKA_BROKERS: variable(z.string().transform(list).pipe(z.array(hostAndPort)).optional(), {
+    takes: 'list',
+    says: 'Brokers of a Kafka cluster to start from, comma-separated `host:port`. Naming them publishes every event there.',
+    otherwise: 'nothing is published',
+    example: 'kafka-1:9092,kafka-2:9092,kafka-3:9092',
   }),
+  KAFKA_TOPIC_PREFIX: variable(
+    z
+      .string()
+      .regex(/^[\w-][\w.-]{0,99}$/, 'may have letters, digits, `.`, `_` and `-`')
+      .default('recado'),
+    { takes: 'text', says: 'Topics are called `<prefix>.events`, `<prefix>.conversations` and so on.', otherwise: '`recado`' },
+  ),
+  KAFKA_PARTITIONS: variable(wholeNumber(1, 1000).default(12), {
+    takes: '1 to 1000',
+    says: 'Partitions of the topics that Recado creates. A topic keeps those it has: adding some would break the order of what is there.',
+    otherwise: '`12`',
+  }),
+  KAFKA_TLS: variable(onOff.default(false), {
+    takes: '`1` or `0`',
+    says: '`1` speaks TLS with the brokers. A certificate authority of your own is named by `NODE_EXTRA_CA_CERTS`.',
+    otherwise: '`0`',
+  }),
+  KAFKA_SASL_MECHANISM: variable(oneOf(['plain', 'scram-sha-256', 'scram-sha-512']).default('scram-sha-512'), {
+    takes: '`plain`, `scram-sha-256` or `scram-sha-512`',
+    says: 'How `KAFKA_SASL_USER` signs in.',
+    otherwise: '`scram-sha-512`',
+  }),
+  KAFKA_SASL_USER: variable(z.string().optional(), {
+    takes: 'text',
+    says: 'The user at the brokers. Together with `KAFKA_SASL_PASSWORD`.',
+    otherwise: 'nobody signs in',
+  }),
+  KAFKA_SASL_PASSWORD: variable(z.string().optional(), { takes: 'text', says: 'Its password.', otherwise: 'none' }),
   CHROMIUM_PATH: variable(z.string().optional(), {
     takes: 'path',
     says: 'Chromium for lite channels, which come in a later version: without effect until then.',
@@ -195,6 +226,14 @@ export type S3Config = {
   readonly region: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
+}
+
+export type KafkaConfig = {
+  readonly brokers: readonly string[]
+  readonly topicPrefix: string
+  readonly partitions: number
+  readonly tls: boolean
+  readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined
 }
 
 export type Config = {
@@ -216,6 +255,8 @@ export type Config = {
     readonly store: { readonly kind: 'file'; readonly directory: string } | ({ readonly kind: 's3' } & S3Config)
     readonly ffmpeg: string
   }
+  /** Where events are published; undefined: nowhere. */
+  readonly kafka: KafkaConfig | undefined
   readonly roles: readonly Role[]
   readonly demo: boolean
   readonly log: { readonly level: (typeof logLevels)[number]; readonly pretty: boolean }
@@ -244,6 +285,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (present['MEDIA_STORE'] === 's3')
     for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
       if (present[name] === undefined) mistakes.push(`${name} is required with MEDIA_STORE=s3`)
+  if ((present['KAFKA_SASL_USER'] === undefined) !== (present['KAFKA_SASL_PASSWORD'] === undefined))
+    mistakes.push('KAFKA_SASL_USER and KAFKA_SASL_PASSWORD are set together or not at all')
   if (!parsed.success || mistakes.length > 0) throw new ConfigMistakes([...new Set(mistakes)])
   const { data } = parsed
   const metaIsConfigured = data.META_APP_SECRET.length > 0 || data.META_VERIFY_TOKEN !== undefined || data.META_GRAPH_URL !== undefined
@@ -265,6 +308,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     given: { masterKey: data.RECADO_MASTER_KEY, operatorKey: data.RECADO_OPERATOR_KEY },
     media: { store: mediaStoreOf(data), ffmpeg: data.FFMPEG_PATH },
+    kafka: kafkaOf(data),
     roles: data.RECADO_ROLES,
     demo: data.RECADO_DEMO ?? (!metaIsConfigured && !production),
     log: { level: data.LOG_LEVEL, pretty: data.LOG_PRETTY },
@@ -275,6 +319,13 @@ function mediaStoreOf(data: z.output<typeof environment>): Config['media']['stor
   if (data.MEDIA_STORE === 'file') return { kind: 'file', directory: resolve(data.RECADO_DATA_DIR, 'media') }
   const { S3_ENDPOINT: endpoint = '', S3_BUCKET: bucket = '', S3_REGION: region, S3_ACCESS_KEY_ID: accessKeyId = '' } = data
   return { kind: 's3', endpoint, bucket, region, accessKeyId, secretAccessKey: data.S3_SECRET_ACCESS_KEY ?? '' }
+}
+
+function kafkaOf(data: z.output<typeof environment>): KafkaConfig | undefined {
+  const { KAFKA_BROKERS: brokers = [], KAFKA_SASL_USER: username, KAFKA_SASL_PASSWORD: password, KAFKA_SASL_MECHANISM: mechanism } = data
+  if (brokers.length === 0) return undefined
+  const sasl = username === undefined || password === undefined ? undefined : { mechanism, username, password }
+  return { brokers, topicPrefix: data.KAFKA_TOPIC_PREFIX, partitions: data.KAFKA_PARTITIONS, tls: data.KAFKA_TLS, sasl }
 }
 
 function base64Key(text: string, context: z.RefinementCtx): Buffer {
