@@ -61,8 +61,13 @@ describe('the walls between tenants, in every table', () => {
     ).toEqual([])
     const borrowed = `select p.oid::regprocedure::text as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
       where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema') and has_function_privilege('recado_api', p.oid, 'execute')`
-    // Two that tell a position of a moment, of the tenant whose wall the caller stands behind: they take no tenant, so they can be asked of no other.
-    expect((await names(borrowed)).toSorted()).toEqual(['es.position_at(timestamp with time zone)', 'es.position_through(bigint)'])
+    // Those that tell a position of a moment, of the tenant whose wall the caller stands behind: they take no tenant, so they can be asked of no other.
+    expect((await names(borrowed)).toSorted()).toEqual([
+      'es.place_at(timestamp with time zone)',
+      'es.place_through(bigint)',
+      'es.position_at(timestamp with time zone)',
+      'es.position_through(bigint)',
+    ])
   })
 
   it('has the tenant first in the primary key of every such table but the log, whose key is the position, and the list of rebuilds, which is the operator’s', async () => {
