@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../tests/support/database.ts'
 import { createPostgresEventStore } from '../adapters/event-store/postgres/event-store.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
+import { createAttachmentSeal } from '../adapters/keyring/attachment-seal.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
 import { renderWould } from '../api/deliveries/would.ts'
 import { deliveryId } from '../commands/deliveries/receive-delivery.ts'
@@ -27,8 +28,8 @@ beforeAll(async () => {
   pool = createPool({ url: db.url, role: 'recado_worker', max: 10, name: 'replay' })
   const masterKey = randomBytes(32)
   await checkMasterKey({ pool, masterKey })
-  store = createPostgresEventStore({ pool, listenUrl: db.url })
   const vault = createVault({ pool, masterKey })
+  store = createPostgresEventStore({ pool, listenUrl: db.url, attachments: createAttachmentSeal(vault) })
   // Nothing of Meta and no file is touched by a delivery: what is not given here fails when it is used.
   const parts = { storage: { store, vault, workerPool: pool, apiPool: pool }, converter: {}, cloudApi: {}, mediaApi: {}, templatesApi: {} }
   useCases = createUseCases({

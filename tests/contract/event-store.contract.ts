@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Clock } from '../../src/domain/kernel/clock.ts'
+import type { RecordedEvent } from '../../src/domain/kernel/envelope.ts'
 import type { AppendResult, EventStore } from '../../src/domain/kernel/event-store.ts'
 import { positionOf, start, type Position } from '../../src/domain/kernel/position.ts'
 import { streamRef } from '../../src/domain/kernel/stream.ts'
@@ -285,6 +286,26 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
         const { events } = await store.readAll({ after: from, limit: 10, attachments: true })
         expect(events.map((event) => event.attachment && [...event.attachment])).toEqual([undefined, [0, 1, 2, 255], undefined])
         expect((await store.readAll({ after: from, limit: 10 })).events.every((event) => event.attachment === undefined)).toBe(true)
+      })
+
+      it('keeps the attachments of many callers and tenants apart, repeats and refused ones among them', async () => {
+        const from = await tip()
+        const tenants = [randomUUID(), randomUUID()]
+        const appends = Array.from({ length: 60 }, (_, nth) => {
+          const stream = streamRef('delivery', tenants[nth % 2] ?? '', `d${Math.floor(nth / 3)}`)
+          // Every third one is another caller's for a stream that is there already.
+          return { stream, expected: 0, events: someEvents(nth % 5 === 0 ? 2 : 1, { attachment: Buffer.from(`body ${nth}`), data: { nth } }) }
+        })
+        const outcomes = await Promise.all([...appends, ...appends.slice(0, 9)].map((append) => store.append(append)))
+        const kept = appends.filter((_, nth) => outcomes[nth]?.outcome === 'appended')
+        expect(kept.length).toBeLessThan(60)
+        const told = (events: readonly RecordedEvent[]) =>
+          events.map(({ data, attachment }) => [`body ${String(data['nth'])}`, Buffer.from(attachment ?? []).toString()])
+        const { events } = await store.readAll({ after: from, limit: 1_000, attachments: true })
+        expect(events).toHaveLength(kept.reduce((sum, append) => sum + append.events.length, 0))
+        for (const [expected, attachment] of told(events)) expect(attachment).toBe(expected)
+        for (const { stream } of kept)
+          for (const [expected, attachment] of told(await collect(store.readStream(stream, { attachments: true })))) expect(attachment).toBe(expected)
       })
 
       it('measures distances for progress', async () => {

@@ -1,8 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { WebSocket } from 'ws'
-import { createEventsAt } from '../../src/adapters/event-store/postgres/events-at.ts'
-import { createTenantLogs } from '../../src/adapters/event-store/postgres/tenant-log.ts'
 import { auditRoutes } from '../../src/api/audit/routes.ts'
 import { renderTemplate } from '../../src/api/templates/render.ts'
 import { renderChannel } from '../../src/api/channels/render.ts'
@@ -57,7 +55,7 @@ import { createSettleAlert } from '../../src/commands/alerts/alerts.ts'
 import { createRebuilds } from '../../src/projections/engine/rebuilds.ts'
 import { createParkedTools } from '../../src/projections/engine/retry-parked.ts'
 import { projections } from '../../src/projections/index.ts'
-import { openHouse } from './house.ts'
+import { openHouse, type HouseLog } from './house.ts'
 
 export type Desk = Awaited<ReturnType<typeof startDesk>>
 export type Frame = { id?: string; type: string; position: string; code?: string; data?: Record<string, unknown> }
@@ -69,22 +67,29 @@ const silent = pino({ level: 'silent' })
  * and what the provider answered by the same commands that the intake and the sender use. Credentials are `key-<tenantId>` until they are revoked.
  */
 export async function startDesk(
-  options: { slowBeyond?: number; heartbeatMs?: number; moments?: Partial<MomentOptions>; authTimeoutMs?: number; failuresPerMinute?: number } = {},
+  options: {
+    slowBeyond?: number
+    heartbeatMs?: number
+    moments?: Partial<MomentOptions>
+    authTimeoutMs?: number
+    failuresPerMinute?: number
+    log?: HouseLog
+  } = {},
 ) {
-  const house = await openHouse(projections)
-  const { pools, store, vault, applied } = house
+  const house = await openHouse(projections, options.log)
+  const { pools, store, logOf, vault, applied } = house
   const commands = createCommands({ store, vault })
   const meetContact = createMeetContact({ commands, vault })
   const inbox = createInbox({ commands, meetContact, findContact: createFindContact({ commands, vault }) })
 
   const reader = tenantQueries(pools.api)
-  const logOf = createTenantLogs({ pool: pools.api, head: store.head })
   const open = createOpener(vault)
   const moments = createMoments({
     pool: pools.worker,
     copyPool: pools.copy,
     reader,
     scan: house.scan,
+    index: house.index,
     signal: house.signal,
     log: silent,
     waitMs: 20_000,
@@ -133,7 +138,7 @@ export async function startDesk(
     openMs: 50,
     idleMs: 100,
   })
-  const feed = createFeed({ hub, store, authenticate, countFailure: limits.countFailure, log: silent, ...options })
+  const feed = createFeed({ hub, store, authenticate, countFailure: limits.countFailure, ...options, log: silent })
 
   const replay = async () => ({ missing: true }) as const
   const app = createApp({
@@ -147,7 +152,7 @@ export async function startDesk(
       ...diffRoutes({ logOf, open, directory: { channelOf: () => undefined } }),
       ...contactRoutes({ reader, readerAt, logOf, open }),
       ...phoneRoutes({ validatePhone }),
-      ...deliveryRoutes({ reader, logOf, vault }),
+      ...deliveryRoutes({ reader, logOf }),
       ...replayRoutes({
         replay,
         replays: createReplays({ commands, store, pool: pools.worker }),
@@ -168,7 +173,7 @@ export async function startDesk(
       }),
       ...eventRoutes({ logOf, open }),
       ...eventExportRoutes({ logOf, open }),
-      ...auditRoutes({ reader, logOf, open, eventsAt: createEventsAt(pools.api) }),
+      ...auditRoutes({ reader, logOf, open, eventsAt: house.eventsAt }),
       ...asyncApiRoutes({ version: 'test' }),
     ],
     authenticate,

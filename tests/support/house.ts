@@ -3,19 +3,24 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pino } from 'pino'
-import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
-import { createLogScan } from '../../src/adapters/event-store/postgres/scan-log.ts'
 import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
+import { createAttachmentSeal } from '../../src/adapters/keyring/attachment-seal.ts'
 import { createVault } from '../../src/adapters/keyring/vault.ts'
+import { indexedLog } from '../../src/composition/indexed-log.ts'
+import { postgresLog } from '../../src/composition/log-engine.ts'
 import { createPool } from '../../src/postgres/pool.ts'
 import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
 import { prepareReadModels } from '../../src/projections/engine/generations.ts'
 import { runProjection } from '../../src/projections/engine/live.ts'
 import type { Projection } from '../../src/projections/engine/projection.ts'
 import { freshDatabase } from './database.ts'
+import { createSparseEventStore } from './sparse-store.ts'
+
+/** `without SQL`: the log is elsewhere, on an engine that knows neither tenants nor moments; the database indexes it. */
+export type HouseLog = 'PostgreSQL' | 'without SQL'
 
 /** What the desk and the office both stand on: a database of their own with log, keys and running read models, and a server on a free port. */
-export async function openHouse(projections: readonly Projection[]) {
+export async function openHouse(projections: readonly Projection[], keptBy: HouseLog = 'PostgreSQL') {
   const db = await freshDatabase()
   const pools = {
     worker: createPool({ url: db.url, role: 'recado_worker', max: 12, name: 'house worker' }),
@@ -25,9 +30,14 @@ export async function openHouse(projections: readonly Projection[]) {
   }
   const masterKey = randomBytes(32)
   await checkMasterKey({ pool: pools.worker, masterKey })
-  const store = createPostgresEventStore({ pool: pools.worker, listenUrl: db.url })
-  const scan = createLogScan(pools.copy)
   const vault = createVault({ pool: pools.worker, masterKey })
+  const attachments = createAttachmentSeal(vault)
+  const parts = { workerPool: pools.worker, apiPool: pools.api }
+  const log =
+    keptBy === 'PostgreSQL'
+      ? postgresLog({ ...parts, storePool: pools.worker, scanPool: pools.copy, listenUrl: db.url, attachments })
+      : indexedLog({ ...parts, engine: keptBy, open: () => createSparseEventStore(), owner: randomUUID(), log: pino({ level: 'silent' }) })
+  const { store, logOf, eventsAt, scan, index } = log
   const applied = createAppliedPositions({ projections, pool: pools.worker, store })
   const stop = new AbortController()
   await prepareReadModels(pools.owner, projections)
@@ -50,8 +60,13 @@ export async function openHouse(projections: readonly Projection[]) {
     masterKey,
     pools,
     store,
+    logOf,
+    eventsAt,
     scan,
+    index,
+    rawBodies: log.rawBodies,
     vault,
+    attachments,
     applied,
     /** Aborted when the house is closed. */
     signal: stop.signal,
@@ -77,7 +92,7 @@ export async function openHouse(projections: readonly Projection[]) {
       })
       await Promise.all(running)
       await windUp()
-      await store.close()
+      await log.close()
       await Promise.all(Object.values(pools).map((pool) => pool.end()))
       await db.drop()
     },

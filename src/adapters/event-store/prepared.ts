@@ -9,6 +9,8 @@ export type Prepared = {
   readonly key: string
   readonly data: readonly string[]
   readonly metadata: readonly string[]
+  /** Whether any of its events has an attachment. */
+  readonly attached: boolean
   /** About how much it weighs: characters of JSON and bytes of attachments. */
   readonly weight: number
   readonly resolve: (result: AppendResult) => void
@@ -46,13 +48,17 @@ export function prepare(append: Append, resolve: Prepared['resolve'], reject: Pr
   const data: string[] = []
   const metadata: string[] = []
   let weight = 0
+  let attached = false
   for (const event of append.events) {
     const json = JSON.stringify(event.data)
     const meta = JSON.stringify(event.meta)
     data.push(json)
     metadata.push(meta)
-    weight += json.length + meta.length + (event.attachment?.byteLength ?? 0) + 150
+    weight += json.length + meta.length + 150
+    if (event.attachment === undefined) continue
+    attached = true
+    weight += event.attachment.byteLength
   }
   const streamId = streamIdOf(append.stream)
-  return { append, streamId, key: `${append.stream.tenantId}/${streamId}`, data, metadata, weight, resolve, reject }
+  return { append, streamId, key: `${append.stream.tenantId}/${streamId}`, data, metadata, attached, weight, resolve, reject }
 }

@@ -3,7 +3,6 @@ import { openDelivery } from '../../commands/deliveries/open-delivery.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { TenantLogs } from '../../domain/kernel/event-store.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
-import type { Vault } from '../../domain/kernel/vault.ts'
 import { deliveryStates, getDelivery, listDeliveries, purgedAt, type DeliveryView } from '../../projections/deliveries/queries.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { ok } from '../http/call.ts'
@@ -41,8 +40,8 @@ const whole = delivery
 const params = z.object({ id: z.string().min(1).max(100) })
 
 /** Raw inbound deliveries: what came and what became of it. Doing it again: `replay-routes.ts`. */
-export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs; vault: Vault }): readonly Route[] {
-  const { reader, logOf, vault } = deps
+export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs }): readonly Route[] {
+  const { reader, logOf } = deps
   return [
     route({
       method: 'get',
@@ -71,7 +70,7 @@ export function deliveryRoutes(deps: { reader: TenantQueries; logOf: TenantLogs;
         const row = await getDelivery(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')
         const received = await firstEvent(logOf, tenantId, id)
-        const opened = received === undefined ? { unreadable: 'it is not in the log' } : await openDelivery(vault, received)
+        const opened = received === undefined ? { unreadable: 'it is not in the log' } : openDelivery(received)
         if ('raw' in opened) return ok({ ...render(row), raw: Buffer.from(opened.raw).toString('utf8') }, { version: row.version })
         const purged = received?.attachment === undefined ? await purgedAt(reader, tenantId, row) : undefined
         const why = { raw: null, raw_missing: opened.unreadable, ...(purged === undefined ? {} : { purged_at: purged.toISOString() }) }

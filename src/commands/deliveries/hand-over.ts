@@ -4,7 +4,6 @@ import type { NewEvent, RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { eventId } from '../../domain/kernel/ids.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
-import type { Vault } from '../../domain/kernel/vault.ts'
 import { deliveryId, storeDelivery } from './receive-delivery.ts'
 import { addressesOf, routeDelivery, type Routes } from './route-delivery.ts'
 
@@ -12,7 +11,7 @@ import { addressesOf, routeDelivery, type Routes } from './route-delivery.ts'
 export type HandOver = (delivery: RecordedEvent, opened: { readonly raw: Uint8Array; readonly value: unknown }) => Promise<'all' | readonly string[]>
 
 /** Each tenant gets its part as a delivery of its own, further on in the log. Ids derive from the bytes, so doing it again after a crash does nothing. */
-export function createHandOver({ store, vault, routes, clock }: { store: EventStore; vault: Vault; routes: Routes; clock: Clock }): HandOver {
+export function createHandOver({ store, routes, clock }: { store: EventStore; routes: Routes; clock: Clock }): HandOver {
   return async (delivery, { raw, value }) => {
     const parts = routeDelivery(value, routes)
     const owned = parts.filter(({ tenantId }) => tenantId !== platformTenant)
@@ -23,7 +22,7 @@ export function createHandOver({ store, vault, routes, clock }: { store: EventSt
       const sha256 = hash('sha256', raw, 'hex')
       let expected = events.length
       for (const part of owned.filter(({ tenantId }) => !routedTo.has(tenantId))) {
-        await storeDelivery({ store, vault, clock }, { part, raw, sha256, app })
+        await storeDelivery({ store, clock }, { part, raw, sha256, app })
         const routed: NewEvent = {
           id: eventId(`${delivery.id} routed ${part.tenantId}`, delivery.stream, 0),
           type: 'DeliveryRouted',

@@ -3,23 +3,19 @@ import type { Clock } from '../../domain/kernel/clock.ts'
 import type { NewEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
-import type { Vault } from '../../domain/kernel/vault.ts'
 import { routeDelivery, type Part, type Routes } from './route-delivery.ts'
-
-/** Whose key seals raw deliveries: they hold several people's words at once, and go with their attachments when retention purges them. */
-export const deliverySubject = 'deliveries'
 
 /** `tenantId`: whose own Meta app signed it. Its secret proves nothing about other tenants' numbers, so all of it stays with that tenant. */
 export type ReceiveDelivery = (delivery: { raw: Uint8Array; parsed: unknown; app: string; tenantId?: string | undefined }) => Promise<unknown>
 
 /**
- * Stores a verified delivery, sealed, before anybody says 200. The stream's id derives from the bytes: the same delivery sent again is already there,
+ * Stores a verified delivery (the store seals it) before anybody says 200. The stream's id derives from the bytes: the same delivery sent again is already there,
  * however many requests and processes bring it at once.
- * The hottest path there is: one tenant, known keys and no promise beside the append's own is what nearly every delivery takes.
+ * The hottest path there is: one tenant and no promise beside the append's own is what nearly every delivery takes.
  * @throws StoreUnavailable when it could not be made durable; nothing may be acknowledged then.
  */
-export function createReceiveDelivery({ store, vault, routes, clock }: Deps & { routes: Routes }): ReceiveDelivery {
-  const deps = { store, vault, clock }
+export function createReceiveDelivery({ store, routes, clock }: Deps & { routes: Routes }): ReceiveDelivery {
+  const deps = { store, clock }
   return ({ raw, parsed, app, tenantId }) => {
     const sha256 = hash('sha256', raw, 'hex')
     const parts: readonly Part[] = tenantId === undefined ? routeDelivery(parsed, routes) : [{ tenantId, value: undefined }]
@@ -29,32 +25,28 @@ export function createReceiveDelivery({ store, vault, routes, clock }: Deps & { 
   }
 }
 
-type Deps = { readonly store: EventStore; readonly vault: Vault; readonly clock: Clock }
+type Deps = { readonly store: Pick<EventStore, 'append'>; readonly clock: Clock }
 
 /** The id of the delivery with this hash. */
 export const deliveryId = (sha256: string): string => sha256.slice(0, 32)
 
 /** One tenant's part (or the whole) of a delivery into that tenant's stream, under `deliveryId`. */
 export function storeDelivery(
-  { store, vault, clock }: Deps,
+  { store, clock }: Deps,
   { part, raw, sha256, app }: { part: Part; raw: Uint8Array; sha256: string; app: string },
 ): Promise<unknown> {
   const { tenantId } = part
-  const write = (): Promise<unknown> => {
-    const bytes = part.value === undefined ? raw : Buffer.from(JSON.stringify(part.value))
-    const id = deliveryId(sha256)
-    const event = receivedId(sha256)
-    const received: NewEvent = {
-      id: event,
-      type: 'WebhookReceived',
-      schemaVersion: 1,
-      data: { provider: 'meta', app, sha256, bytes: bytes.length, ...(part.value === undefined ? undefined : { partOf: sha256 }) },
-      meta: { occurredAt: clock().toISOString(), correlationId: id, causationId: id, actor },
-      attachment: vault.sealBytes({ tenantId, subject: deliverySubject, eventId: event, field: 'raw' }, bytes),
-    }
-    return store.append({ stream: streamRef('delivery', tenantId, id), expected: 0, events: [received] })
+  const bytes = part.value === undefined ? raw : Buffer.from(JSON.stringify(part.value))
+  const id = deliveryId(sha256)
+  const received: NewEvent = {
+    id: receivedId(sha256),
+    type: 'WebhookReceived',
+    schemaVersion: 1,
+    data: { provider: 'meta', app, sha256, bytes: bytes.length, ...(part.value === undefined ? undefined : { partOf: sha256 }) },
+    meta: { occurredAt: clock().toISOString(), correlationId: id, causationId: id, actor },
+    attachment: bytes,
   }
-  return vault.has(tenantId, deliverySubject) ? write() : vault.ensure(tenantId, [deliverySubject]).then(write)
+  return store.append({ stream: streamRef('delivery', tenantId, id), expected: 0, events: [received] })
 }
 
 const actor = { kind: 'provider', id: 'meta' } as const

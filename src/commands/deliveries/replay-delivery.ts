@@ -4,7 +4,6 @@ import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { eventId } from '../../domain/kernel/ids.ts'
 import type { Position } from '../../domain/kernel/position.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
-import type { Vault } from '../../domain/kernel/vault.ts'
 import type { WouldAppend } from '../kernel/dry-run.ts'
 import type { HandleDeliveries } from '../processes/intake/handle-deliveries.ts'
 import { openDelivery } from './open-delivery.ts'
@@ -32,13 +31,11 @@ export type Rehearse = () => { readonly handle: HandleDeliveries; readonly appen
  */
 export function createReplayDelivery({
   store,
-  vault,
   handle,
   rehearse,
   remember,
 }: {
   store: EventStore
-  vault: Vault
   handle: HandleDeliveries
   rehearse: Rehearse
   remember: (left: Pick<Awaited<ReturnType<HandleDeliveries>>, 'early' | 'parked'>) => Promise<void>
@@ -60,7 +57,7 @@ export function createReplayDelivery({
     if (before !== undefined) {
       return { position: before.position, items: Number(before.data['items']), failed: Number(before.data['failed']), waiting: false }
     }
-    const opened = await openDelivery(vault, delivery)
+    const opened = openDelivery(delivery)
     if ('unreadable' in opened) return opened
     if (dryRun) return dry(delivery, last.position)
     const { items, failures, early, parked } = await handle([delivery])

@@ -23,7 +23,7 @@ export type NewEvent = {
   /** JSON object; personal fields are already sealed (see `sealing.ts`). */
   readonly data: Readonly<Record<string, unknown>>
   readonly meta: EventMeta
-  /** Bytes that belong to the event and not into JSON: the sealed raw body of a delivery. Kept beside the log, purged by retention. */
+  /** Bytes that belong to the event and not into JSON: the raw body of a delivery. The store seals them and keeps them beside the log; purged by retention. */
   readonly attachment?: Uint8Array
 }
 
@@ -33,4 +33,6 @@ export type RecordedEvent = NewEvent & {
   readonly version: number
   readonly position: Position
   readonly recordedAt: Date
+  /** Why an attachment that is still kept could not be opened. */
+  readonly unreadable?: string
 }

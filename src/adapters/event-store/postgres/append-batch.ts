@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg'
+import type { Attached, AttachmentSeal } from '../../../domain/kernel/attachments.ts'
 import type { Expected } from '../../../domain/kernel/event-store.ts'
 import { binaryArray } from '../../../postgres/binary-array.ts'
 import type { Prepared } from '../prepared.ts'
@@ -23,7 +24,7 @@ type Row = { head: string; recorded_ms: string; versions: string; repeated: stri
 
 const rawText = { getTypeParser: () => (text: string | Buffer) => text }
 
-const text = 'select head, recorded_ms, versions, repeated, repeated_at from es.append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)'
+const text = 'select head, recorded_ms, versions, repeated, repeated_at from es.append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)'
 
 /**
  * One round trip and one commit for all of them. Nothing of the batch is stored when the server refuses it;
@@ -32,9 +33,12 @@ const text = 'select head, recorded_ms, versions, repeated, repeated_at from es.
 export async function appendBatch(
   client: ClientBase,
   units: readonly Unit[],
-  options: { now: Date | null; timeoutMs: number },
+  options: { now: Date | null; timeoutMs: number; seal: AttachmentSeal },
 ): Promise<BatchOutcome> {
-  const config = { name: 'es.append', text, values: parameters(units, options.now), types: rawText, query_timeout: options.timeoutMs }
+  for (const { callers } of units)
+    for (const { append, attached } of callers)
+      if (attached && !options.seal.has(append.stream.tenantId)) await options.seal.ensure(append.stream.tenantId)
+  const config = { name: 'es.append', text, values: parameters(units, options), types: rawText, query_timeout: options.timeoutMs }
   const { rows } = await client.query<Row>(config)
   const [row] = rows
   if (row === undefined) throw new Error('es.append answers with one row')
@@ -43,7 +47,7 @@ export async function appendBatch(
 
 const expectedCode = (expected: Expected): number => (expected === 'any' ? -2 : expected === 'exists' ? -1 : expected)
 
-function parameters(units: readonly Unit[], now: Date | null): unknown[] {
+function parameters(units: readonly Unit[], { now, seal }: { now: Date | null; seal: AttachmentSeal }): unknown[] {
   const appendTenants: string[] = []
   const appendStreams: string[] = []
   const expected: number[] = []
@@ -58,7 +62,8 @@ function parameters(units: readonly Unit[], now: Date | null): unknown[] {
   const data: string[] = []
   const metadata: string[] = []
   const attached: number[] = []
-  const bodies: Uint8Array[] = []
+  const bundled: number[] = []
+  const bundles = createBundles()
   for (const [index, unit] of units.entries()) {
     const [first] = unit.callers
     if (first === undefined) throw new Error('a unit has a caller')
@@ -82,7 +87,7 @@ function parameters(units: readonly Unit[], now: Date | null): unknown[] {
         metadata.push(caller.metadata[at] ?? '{}')
         if (event.attachment === undefined) continue
         attached.push(ids.length)
-        bodies.push(event.attachment)
+        bundled.push(bundles.add(tenantId, { eventId: event.id, bytes: event.attachment }))
       }
     }
   }
@@ -105,9 +110,35 @@ function parameters(units: readonly Unit[], now: Date | null): unknown[] {
     binaryArray('json', data),
     binaryArray('json', metadata),
     binaryArray('int4', attached),
-    binaryArray('bytea', bodies),
+    binaryArray('int4', bundled),
+    binaryArray('bytea', bundles.sealed(seal)),
     now,
   ]
+}
+
+/** Whoever opens one attachment opens its whole bundle: above this a new one is begun. */
+const bundleBytes = 256 * 1024
+
+/** What a batch attaches, by tenant. */
+function createBundles() {
+  const all: { readonly tenantId: string; readonly attached: Attached[]; bytes: number }[] = []
+  /** The number of each tenant's present one. */
+  const present = new Map<string, number>()
+  return {
+    /** The number of its bundle, from 1. */
+    add(tenantId: string, one: Attached): number {
+      const number = present.get(tenantId) ?? 0
+      const bundle = all[number - 1]
+      if (bundle !== undefined && bundle.bytes + one.bytes.byteLength <= bundleBytes) {
+        bundle.attached.push(one)
+        bundle.bytes += one.bytes.byteLength
+        return number
+      }
+      present.set(tenantId, all.push({ tenantId, attached: [one], bytes: one.bytes.byteLength }))
+      return all.length
+    },
+    sealed: (seal: AttachmentSeal): Uint8Array[] => all.map(({ tenantId, attached }) => seal.seal(tenantId, attached)),
+  }
 }
 
 function outcomes(units: readonly Unit[], row: Row): BatchOutcome {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { noAttachments, type AttachmentSeal } from '../../../domain/kernel/attachments.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore, LogPage, LogRead } from '../../../domain/kernel/event-store.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
@@ -29,6 +30,8 @@ export type PostgresEventStoreOptions = {
   /** Time of the events, for tests; the database's own clock otherwise. */
   readonly clock?: Clock
   readonly onBatch?: (info: BatchInfo) => void
+  /** How attachments are kept. Without it there are none: neither stored nor read. */
+  readonly attachments?: AttachmentSeal
 }
 
 const mebibyte = 1024 * 1024
@@ -43,21 +46,24 @@ export function createPostgresEventStore({
   tail: tailLimits = { events: 12_000, bytes: 32 * mebibyte },
   clock,
   onBatch = () => undefined,
+  attachments: seal = noAttachments,
 }: PostgresEventStoreOptions): EventStore {
   const closing = new AbortController()
-  const tail = createTail((after, limit) => readPage(pool, { after, filter: {}, limit, attachments: true }), tailLimits)
+  const tail = createTail((after, limit) => readPage(pool, { after, filter: {}, limit, attachments: seal }), tailLimits)
   const commits = createGroupCommit({
     pool,
     lanes,
     queue: { appends: maxQueue, bytes: maxQueueBytes },
     now: () => clock?.() ?? null,
+    seal,
     observer: tail,
     onBatch,
   })
-  const { subscribe } = createSubscriptions({ pool, listenUrl, tail, closing: closing.signal })
+  const { subscribe } = createSubscriptions({ pool, listenUrl, tail, seal, closing: closing.signal })
   const loadHead = createStreamLoads(pool)
   async function* pagesOf(stream: StreamRef, options: NonNullable<Parameters<EventStore['readStream']>[1]>): AsyncGenerator<RecordedEvent> {
-    for await (const events of readStreamPages(pool, stream, options)) yield* events
+    for await (const events of readStreamPages(pool, stream, { ...options, attachments: options.attachments === true ? seal : undefined }))
+      yield* events
   }
   keepMonthsAhead(pool, closing.signal)
   let closed: Promise<void> | undefined
@@ -77,7 +83,7 @@ export function createPostgresEventStore({
     async readAll({ after, filter = {}, limit, attachments = false }: LogRead): Promise<LogPage> {
       let from = Number(after)
       for (;;) {
-        const { events, through } = await readPage(pool, { after: from, filter, limit, attachments })
+        const { events, through } = await readPage(pool, { after: from, filter, limit, attachments: attachments ? seal : undefined })
         if (events.length > 0 || through === from) return { events, through: positionOf(through) }
         from = through
       }

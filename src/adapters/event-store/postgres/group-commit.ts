@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
+import type { AttachmentSeal } from '../../../domain/kernel/attachments.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import { StoreUnavailable, type Append, type AppendResult } from '../../../domain/kernel/event-store.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
@@ -26,6 +27,7 @@ export type GroupCommitOptions = {
   readonly lanes: number
   readonly queue: QueueLimits
   readonly now: () => Date | null
+  readonly seal: AttachmentSeal
   readonly observer: CommitObserver
   readonly onBatch: (info: BatchInfo) => void
 }
@@ -52,7 +54,7 @@ const probeEveryMs = 500
  * Invariant: every accepted append is answered, and at most once stored. A batch whose connection broke may be stored or not: appends with an exact
  * version go again, with the same ids and version, so that the store recognises them; the others are told that nobody knows.
  */
-export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, observer, onBatch }: GroupCommitOptions): {
+export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, seal, observer, onBatch }: GroupCommitOptions): {
   append: (append: Append) => Promise<AppendResult>
   close: () => Promise<void>
 } {
@@ -109,7 +111,7 @@ export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, 
       try {
         const client = await connected(lane)
         sent = true
-        outcome = await appendBatch(client, units, { now: now(), timeoutMs: answerWithinMs })
+        outcome = await appendBatch(client, units, { now: now(), timeoutMs: answerWithinMs, seal })
       } catch (error) {
         const failure = failureOf(error)
         if (failure === 'refused') return await commitApart(lane, units, error)

@@ -1,8 +1,10 @@
 import type { CustomTypesConfig, Pool } from 'pg'
+import type { AttachmentSeal } from '../../../domain/kernel/attachments.ts'
 import type { EventMeta, RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import { StoreUnavailable, type LogFilter } from '../../../domain/kernel/event-store.ts'
 import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import type { Category, StreamRef } from '../../../domain/kernel/stream.ts'
+import { SealBroken } from '../../../domain/kernel/vault.ts'
 import { streamIdOf } from '../prepared.ts'
 import { failureOf } from './failure.ts'
 
@@ -29,11 +31,18 @@ type Source = Pool | Ask
 const rawText = { getTypeParser: () => (text: string | Buffer) => text }
 /** A page ends with the event that reaches this: a thousand deliveries of 3 MB each would otherwise be one answer, and no process survives that. */
 const pageBytes = 16 * 1024 * 1024
-const body = { with: 'a.body', without: 'null::bytea as body' }
-const bodyBytes = { with: '+ coalesce(octet_length(a.body), 0)', without: '' }
-// recorded_at is in the join so that only the partition of that month is asked.
+/** A bundle comes with the first event of the page that is in it. */
+const body = {
+  with: `a.position as bundle, case when row_number() over (partition by a.tenant_id, a.position order by e.position) = 1 then a.body end as body`,
+  without: 'null::bigint as bundle, null::bytea as body',
+}
+const bodyBytes = { with: '+ coalesce(octet_length(a.body) / a.members, 0)', without: '' }
+// recorded_at is asked for so that only the partition of that month is.
 const joined = {
-  with: 'left join es.attachments a on a.tenant_id = e.tenant_id and a.position = e.position and a.recorded_at = e.recorded_at',
+  with: `left join lateral (
+      select b.tenant_id, b.position, coalesce(b.through, b.position) as through, b.members, b.body from es.attachments b
+      where b.tenant_id = e.tenant_id and b.recorded_at = e.recorded_at and b.position <= e.position order by b.position desc limit 1
+    ) a on a.through >= e.position`,
   without: '',
 }
 
@@ -44,12 +53,12 @@ const joined = {
 function statement(attachments: boolean, { where, by, limit }: { where: string; by: 'position' | 'version'; limit: string }): string {
   const kind = attachments ? 'with' : 'without'
   return `select position, round(date_part('epoch', recorded_at) * 1000), tenant_id, stream_id, version, event_id, type, schema_version, data, metadata,
-      body, upto
+      bundle, body, upto
     from (
       select *, sum(bytes) over (order by ${by} rows unbounded preceding) as upto
       from (
         select e.*, ${body[kind]}, octet_length(e.data::text)::bigint ${bodyBytes[kind]} as bytes
-        from es.events e ${joined[kind]} where ${where} order by e.${by} limit ${limit}
+        from (select * from es.events e where ${where} order by e.${by} limit ${limit}) e ${joined[kind]}
       ) sized
     ) summed
     where upto - bytes < ${pageBytes} order by ${by}`
@@ -57,13 +66,19 @@ function statement(attachments: boolean, { where, by, limit }: { where: string; 
 
 /** Whether weight ended the page, and not the limit or the log. */
 const isCut = (last: Row | undefined): boolean => Number(last?.[sumColumn] ?? 0) >= pageBytes
-const sumColumn = 11
+const sumColumn = 12
 
 /** How far one statement looks for events of a filter: rare ones must not turn it into a scan of the whole log. A tenant's have an index. */
 const windowOf = ({ tenantId }: LogFilter): number => (tenantId === undefined ? 50_000 : 1_000_000)
 
 /** `tip`: how long the log is known to be, for who sees only a part of it. */
-type PageRead = { readonly after: number; readonly filter: LogFilter; readonly limit: number; readonly attachments: boolean; readonly tip?: number }
+type PageRead = {
+  readonly after: number
+  readonly filter: LogFilter
+  readonly limit: number
+  readonly attachments?: AttachmentSeal | undefined
+  readonly tip?: number
+}
 
 /** The next events of the log. With a filter, at most one window of it is looked at: no events does not mean the tip, `through` says how far it came. */
 export async function readPage(source: Source, { after, filter, limit, attachments, tip }: PageRead): Promise<Page> {
@@ -72,24 +87,24 @@ export async function readPage(source: Source, { after, filter, limit, attachmen
     : readFiltered(source, { after, filter, limit, attachments, tip: tip ?? 0 })
 }
 
-async function readEverything(source: Source, after: number, limit: number, attachments: boolean): Promise<Page> {
-  const rows = await query(source, statement(attachments, { where: 'e.position > $1', by: 'position', limit: '$2' }), [after, limit])
+async function readEverything(source: Source, after: number, limit: number, attachments: AttachmentSeal | undefined): Promise<Page> {
+  const rows = await query(source, statement(attachments !== undefined, { where: 'e.position > $1', by: 'position', limit: '$2' }), [after, limit])
   const last = rows.at(-1)?.[0]
   const through = last === undefined || last === null ? after : Number(last)
   // Positions have no gaps and nothing commits behind what is visible: n rows end n positions on, or something was lost.
   if (through !== after + rows.length)
     throw new LogHole(`the log has a hole between the positions ${after} and ${through}: ${rows.length} events are there`)
-  return pageOf(rows, through)
+  return pageOf(rows, through, attachments)
 }
 
-async function readFiltered(source: Source, { after, filter, limit, attachments, tip: known }: Required<PageRead>): Promise<Page> {
+async function readFiltered(source: Source, { after, filter, limit, attachments, tip: known }: PageRead & { tip: number }): Promise<Page> {
   const end = after + windowOf(filter)
   const values: unknown[] = [after, limit, end]
   const conditions: string[] = []
   if (filter.types !== undefined) conditions.push(`and e.type = any($${values.push(filter.types)})`)
   if (filter.tenantId !== undefined) conditions.push(`and e.tenant_id = $${values.push(filter.tenantId)}`)
   const where = `e.position > $1 and e.position <= $3 ${conditions.join(' ')}`
-  const page = statement(attachments, { where, by: 'position', limit: '$2' })
+  const page = statement(attachments !== undefined, { where, by: 'position', limit: '$2' })
   // The tip comes from the same snapshot: what is not among the rows was not there when the window was looked at.
   const rows = await query(
     source,
@@ -100,27 +115,29 @@ async function readFiltered(source: Source, { after, filter, limit, attachments,
   const tip = Math.max(known, Number(rows[0]?.at(-1) ?? 0))
   const found = rows.filter((row) => row[0] !== null).map((row) => row.slice(0, -1))
   const last = found.at(-1)
-  return pageOf(found, found.length === limit || isCut(last) ? Number(last?.[0]) : Math.max(after, Math.min(tip, end)))
+  return pageOf(found, found.length === limit || isCut(last) ? Number(last?.[0]) : Math.max(after, Math.min(tip, end)), attachments)
 }
 
 const streamPage = 500
 const latestVersion = 2_147_483_647
 const endless = '9223372036854775807'
 
+type StreamRead = { after?: number; upTo?: number; asOf?: Date | Position; attachments?: AttachmentSeal | undefined }
+
 /** A stream's events, page by page. */
 export async function* readStreamPages(
   source: Source,
   stream: StreamRef,
-  { after = 0, upTo = latestVersion, asOf, attachments = false }: { after?: number; upTo?: number; asOf?: Date | Position; attachments?: boolean },
+  { after = 0, upTo = latestVersion, asOf, attachments }: StreamRead,
 ): AsyncGenerator<readonly RecordedEvent[]> {
   const where = 'e.tenant_id = $1 and e.stream_id = $2 and e.version > $3 and e.version <= $4 and e.recorded_at <= $5 and e.position <= $6'
-  const text = statement(attachments, { where, by: 'version', limit: String(streamPage) })
-  const name = `es.stream ${attachments ? 'with' : 'without'}`
+  const text = statement(attachments !== undefined, { where, by: 'version', limit: String(streamPage) })
+  const name = `es.stream ${attachments === undefined ? 'without' : 'with'}`
   const [moment, position] = asOf instanceof Date ? [asOf.toISOString(), endless] : ['infinity', asOf ?? endless]
   for (let version = after; version < upTo;) {
     const values = [stream.tenantId, streamIdOf(stream), version, Math.min(upTo, latestVersion), moment, position]
     const rows = await query(source, text, values, name)
-    const { events } = pageOf(rows, 0)
+    const { events } = await pageOf(rows, 0, attachments)
     if (events.length > 0) yield events
     if (events.length < streamPage && !isCut(rows.at(-1))) return
     version = events.at(-1)?.version ?? upTo
@@ -135,7 +152,7 @@ export async function readStreamHeads(
 ): Promise<readonly (readonly RecordedEvent[])[]> {
   const text = `
     select e.position, round(date_part('epoch', e.recorded_at) * 1000), e.tenant_id, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
-      e.data, e.metadata, null::bytea, 0, w.nth
+      e.data, e.metadata, null::bigint, null::bytea, 0, w.nth
     from unnest($1::uuid[], $2::text[], $3::int4[]) with ordinality as w (tenant_id, stream_id, after, nth)
     cross join lateral (
       select * from es.events s where s.tenant_id = w.tenant_id and s.stream_id = w.stream_id and s.version > w.after order by s.version limit ${limit}
@@ -148,7 +165,7 @@ export async function readStreamHeads(
     'es.streams',
   )
   const heads: RecordedEvent[][] = wanted.map(() => [])
-  pageOf(rows, 0).events.forEach((event, at) => heads[Number(rows[at]?.at(-1)) - 1]?.push(event))
+  eventsOf(rows).forEach((event, at) => heads[Number(rows[at]?.at(-1)) - 1]?.push(event))
   return heads
 }
 
@@ -168,11 +185,46 @@ async function query(source: Source, text: string, values: readonly unknown[], n
   }
 }
 
-function pageOf(rows: readonly Row[], through: number): Page {
+async function pageOf(rows: readonly Row[], through: number, seal?: AttachmentSeal): Promise<Page> {
   let weight = 0
-  const events = rows.map((row): RecordedEvent => {
-    const [position, recordedMs, tenantId, streamId, version, id, type, schemaVersion, data, metadata, attachment] = row as readonly string[]
-    weight += (data?.length ?? 0) + (metadata?.length ?? 0) + (attachment?.length ?? 0) / 2 + 150
+  for (const row of rows) weight += (row[8]?.length ?? 0) + (row[9]?.length ?? 0) + (row[bodyColumn]?.length ?? 0) / 2 + 150
+  const events = eventsOf(rows)
+  return { events: seal === undefined ? events : await withAttachments(events, rows, seal), through, weight }
+}
+
+const bundleColumn = 10
+const bodyColumn = 11
+
+/** Each bundle is opened once. An event whose bundle is gone or cannot be opened comes without: one body that is lost must not hold up what is behind it. */
+async function withAttachments(events: readonly RecordedEvent[], rows: readonly Row[], seal: AttachmentSeal): Promise<readonly RecordedEvent[]> {
+  const opened = new Map<string, ReadonlyMap<string, Uint8Array> | { readonly unreadable: string }>()
+  for (const row of rows) {
+    const body = row[bodyColumn]
+    // bytea as text: \x and hex digits.
+    if (typeof body !== 'string') continue
+    const tenantId = row[2] ?? ''
+    const sealed = Buffer.from(body.slice(2), 'hex')
+    const found = await seal.open(tenantId, sealed).catch((error: unknown) => {
+      if (error instanceof SealBroken) return { unreadable: error.message }
+      throw error
+    })
+    if (found !== 'erased') opened.set(bundleKey(row), found)
+  }
+  return events.map((event, at) => {
+    const row = rows[at]
+    const bundle = row === undefined ? undefined : opened.get(bundleKey(row))
+    if (bundle === undefined) return event
+    if ('unreadable' in bundle) return { ...event, unreadable: bundle.unreadable }
+    const attachment = bundle.get(event.id)
+    return attachment === undefined ? event : { ...event, attachment }
+  })
+}
+
+const bundleKey = (row: Row): string => `${row[2]} ${row[bundleColumn]}`
+
+const eventsOf = (rows: readonly Row[]): readonly RecordedEvent[] =>
+  rows.map((row): RecordedEvent => {
+    const [position, recordedMs, tenantId, streamId, version, id, type, schemaVersion, data, metadata] = row as readonly string[]
     const dash = streamId?.indexOf('-') ?? 0
     return {
       id: id ?? '',
@@ -184,9 +236,5 @@ function pageOf(rows: readonly Row[], through: number): Page {
       version: Number(version),
       position: positionOf(position ?? ''),
       recordedAt: new Date(Number(recordedMs)),
-      // bytea as text: \x and hex digits. Absent for an event without one, and after retention.
-      ...(typeof attachment === 'string' && attachment.startsWith('\\x') ? { attachment: Buffer.from(attachment.slice(2), 'hex') } : {}),
     }
   })
-  return { events, through, weight }
-}

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
+import type { AttachmentSeal } from '../../../domain/kernel/attachments.ts'
 import { StoreUnavailable, type Delivery, type LogSubscription } from '../../../domain/kernel/event-store.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
 import { followLog } from './follow-log.ts'
@@ -14,7 +15,19 @@ const defaultPageSize = 1_000
  * A subscriber is BEHIND (reads pages of its own from the database) ⇄ AT THE TAIL (takes from the ring what the commits of this process put there);
  * one that falls behind the ring goes back to the database and joins again. It is never handed a page before it has come for it.
  */
-export function createSubscriptions({ pool, listenUrl, tail, closing }: { pool: Pool; listenUrl: string; tail: Tail; closing: AbortSignal }): {
+export function createSubscriptions({
+  pool,
+  listenUrl,
+  tail,
+  seal,
+  closing,
+}: {
+  pool: Pool
+  listenUrl: string
+  tail: Tail
+  seal: AttachmentSeal
+  closing: AbortSignal
+}): {
   subscribe: (subscription: LogSubscription) => AsyncGenerator<Delivery>
 } {
   let subscribers = 0
@@ -62,7 +75,10 @@ export function createSubscriptions({ pool, listenUrl, tail, closing }: { pool: 
       for (let announced = -1; !signal.aborted;) {
         const page =
           reader.read(position, pageSize) ??
-          (await persistently(() => readPage(pool, { after: position, filter, limit: pageSize, attachments }), signal))
+          (await persistently(
+            () => readPage(pool, { after: position, filter, limit: pageSize, attachments: attachments ? seal : undefined }),
+            signal,
+          ))
         if (page === undefined) return
         const moved = page.through > position
         position = page.through

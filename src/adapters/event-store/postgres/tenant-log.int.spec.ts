@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newAttachmentSeal } from '../../../../tests/support/attachments.ts'
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
 import { collect, someEvents, someStream } from '../../../../tests/support/events.ts'
 import type { EventStore, TenantLogs } from '../../../domain/kernel/event-store.ts'
@@ -22,8 +23,9 @@ describe('the log of a tenant', () => {
     db = await freshDatabase()
     worker = createPool({ url: db.url, role: 'recado_worker', max: 6, name: 'worker' })
     api = createPool({ url: db.url, role: 'recado_api', max: 2, name: 'api' })
-    store = createPostgresEventStore({ pool: worker, listenUrl: db.url })
-    logOf = createTenantLogs({ pool: api, head: store.head })
+    const attachments = await newAttachmentSeal(worker)
+    store = createPostgresEventStore({ pool: worker, listenUrl: db.url, attachments })
+    logOf = createTenantLogs({ pool: api, head: store.head, attachments })
     for (let n = 0; n < 3; n++) {
       await store.append({ stream: ours, expected: 'any', events: someEvents(2, { attachment: Buffer.from('ours') }) })
       await store.append({ stream: theirs, expected: 'any', events: someEvents(2, { attachment: Buffer.from('theirs') }) })

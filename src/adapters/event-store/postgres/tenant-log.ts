@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { noAttachments, type AttachmentSeal } from '../../../domain/kernel/attachments.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore, LogPage, TenantLogs } from '../../../domain/kernel/event-store.ts'
 import { positionOf, type Position } from '../../../domain/kernel/position.ts'
@@ -10,17 +11,32 @@ import { readPage, readStreamPages, type Ask } from './read-log.ts'
  * so a wrong stream, filter or join finds nothing instead of a neighbour's mail.
  * `head` is asked of the whole log, beforehand: behind the wall nobody knows how long it is, and a page has to say how far it was looked at.
  */
-export function createTenantLogs({ pool, head }: { pool: Pool; head: EventStore['head'] }): TenantLogs {
+export function createTenantLogs({
+  pool,
+  head,
+  attachments: seal = noAttachments,
+}: {
+  pool: Pool
+  head: EventStore['head']
+  attachments?: AttachmentSeal
+}): TenantLogs {
   return (tenantId) => {
     const ask: Ask = ({ values, ...statement }) => inTenant(pool, tenantId, statement, values)
     return {
       async *readStream(stream, options = {}): AsyncGenerator<RecordedEvent> {
-        for await (const events of readStreamPages(ask, stream, options)) yield* events
+        for await (const events of readStreamPages(ask, stream, { ...options, attachments: options.attachments === true ? seal : undefined }))
+          yield* events
       },
       async readAll({ after, filter = {}, limit, attachments = false }): Promise<LogPage> {
         const tip = Number((await head()).position)
         for (let from = Number(after); ;) {
-          const { events, through } = await readPage(ask, { after: from, filter: { tenantId, ...filter }, limit, attachments, tip })
+          const { events, through } = await readPage(ask, {
+            after: from,
+            filter: { tenantId, ...filter },
+            limit,
+            attachments: attachments ? seal : undefined,
+            tip,
+          })
           if (events.length > 0 || through === from) return { events, through: positionOf(through) }
           from = through
         }

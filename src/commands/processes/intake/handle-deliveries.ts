@@ -2,7 +2,6 @@ import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { derivedId } from '../../../domain/kernel/ids.ts'
 import { platformTenant } from '../../../domain/kernel/stream.ts'
-import type { Vault } from '../../../domain/kernel/vault.ts'
 import { openDelivery } from '../../deliveries/open-delivery.ts'
 import type { HandOver } from '../../deliveries/hand-over.ts'
 import { deliveryKey, recordFailures, type Parked } from '../../deliveries/record-trouble.ts'
@@ -31,7 +30,7 @@ type Directory = { readonly waitFor: (position: RecordedEvent['position']) => Pr
  * With `postponeHistory`, deliveries for which nobody waits (see `mayWait`) are named and left alone.
  * What lies with the platform is looked at once more: its number may have been connected while it was on its way into the log.
  */
-export function createHandleDeliveries({ store, vault, directory, handOver, applyItems }: Deps): HandleDeliveries {
+export function createHandleDeliveries({ store, directory, handOver, applyItems }: Deps): HandleDeliveries {
   return async (deliveries, waiting = [], { postponeHistory } = { postponeHistory: false }) => {
     const last = deliveries.at(-1)
     // A number that was connected before the delivery came must be known here too, though another subscription tells of it.
@@ -41,7 +40,7 @@ export function createHandleDeliveries({ store, vault, directory, handOver, appl
     const postponed: RecordedEvent[] = []
     const items: Received[] = waiting.map(statusAgain)
     for (const delivery of deliveries) {
-      const opened = await openDelivery(vault, delivery)
+      const opened = openDelivery(delivery)
       const { tenantId, id: deliveryId } = delivery.stream
       if ('unreadable' in opened) {
         unopened.push({ tenantId, deliveryId, path: '', error: opened.unreadable })
@@ -71,7 +70,6 @@ export function createHandleDeliveries({ store, vault, directory, handOver, appl
 
 type Deps = {
   readonly store: EventStore
-  readonly vault: Vault
   readonly directory: Directory
   readonly handOver: HandOver
   readonly applyItems: (items: readonly Received[]) => Promise<Leftover>

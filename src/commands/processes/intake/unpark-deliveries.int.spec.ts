@@ -4,11 +4,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
 import { createPostgresEventStore } from '../../../adapters/event-store/postgres/event-store.ts'
 import { checkMasterKey } from '../../../adapters/keyring/master-key.ts'
+import { createAttachmentSeal } from '../../../adapters/keyring/attachment-seal.ts'
 import { createVault } from '../../../adapters/keyring/vault.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import { platformTenant } from '../../../domain/kernel/stream.ts'
-import type { Vault } from '../../../domain/kernel/vault.ts'
 import { createPool } from '../../../postgres/pool.ts'
 import { inTransaction } from '../../../postgres/transaction.ts'
 import { createHandOver, type HandOver } from '../../deliveries/hand-over.ts'
@@ -26,7 +26,6 @@ describe('deliveries that were parked for a number, when it is connected', () =>
   let db: TestDatabase
   let pool: Pool
   let store: EventStore
-  let vault: Vault
   let memory: IntakeMemory
   let owner: string | undefined
   const routes: Routes = {
@@ -41,8 +40,8 @@ describe('deliveries that were parked for a number, when it is connected', () =>
     pool = createPool({ url: db.url, role: 'recado_worker', max: 8, name: 'unpark' })
     const masterKey = randomBytes(32)
     await checkMasterKey({ pool, masterKey })
-    store = createPostgresEventStore({ pool, listenUrl: db.url })
-    vault = createVault({ pool, masterKey })
+    const attachments = createAttachmentSeal(createVault({ pool, masterKey }))
+    store = createPostgresEventStore({ pool, listenUrl: db.url, attachments })
     memory = createIntakeMemory(pool)
     owner = undefined
   })
@@ -54,7 +53,7 @@ describe('deliveries that were parked for a number, when it is connected', () =>
 
   /** Parked with the platform, or with a tenant whose own app signed them; then the number is connected. */
   async function park(count: number, tenantId?: string): Promise<void> {
-    const receive = createReceiveDelivery({ store, vault, routes, clock })
+    const receive = createReceiveDelivery({ store, routes, clock })
     await Promise.all(
       Array.from({ length: count }, async (_, n) => {
         const value = { metadata: { phone_number_id: number }, messages: [{ id: `wamid.${n}` }] }
@@ -79,12 +78,11 @@ describe('deliveries that were parked for a number, when it is connected', () =>
     const complaints: unknown[] = []
     const unpark = createUnparkDeliveries({
       store,
-      vault,
       memory,
       pool,
       directory: { waitFor: () => Promise.resolve() },
       handle: options.handle ?? (() => Promise.reject(new Error('all of these are with the platform'))),
-      handOver: options.handOver ?? createHandOver({ store, vault, routes, clock }),
+      handOver: options.handOver ?? createHandOver({ store, routes, clock }),
       log: { warn: (...args: unknown[]) => void complaints.push(args) },
     })
     const ended = unpark.run({ signal: stop.signal, intakeAt: options.intakeAt ?? (() => everything) })
@@ -124,7 +122,7 @@ describe('deliveries that were parked for a number, when it is connected', () =>
   it('go on where a crash ended them, and what it had in hand is there once', async () => {
     await park(portion + 50)
     owner = randomUUID()
-    const good = createHandOver({ store, vault, routes, clock })
+    const good = createHandOver({ store, routes, clock })
     let left = 120
     const dying = start({
       handOver: async (...args) => {

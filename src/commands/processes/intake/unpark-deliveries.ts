@@ -4,7 +4,6 @@ import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import type { Position } from '../../../domain/kernel/position.ts'
 import { platformTenant, streamRef } from '../../../domain/kernel/stream.ts'
-import type { Vault } from '../../../domain/kernel/vault.ts'
 import { pause } from '../../../postgres/pause.ts'
 import { inTransaction } from '../../../postgres/transaction.ts'
 import type { HandOver } from '../../deliveries/hand-over.ts'
@@ -37,7 +36,7 @@ const retryMs = 1_000
  * looked at. A crash repeats at most a portion, and handing over twice does nothing. What still has no owner stays parked and is passed over.
  * Beside the intake and not in a page of it: 50,000 parked deliveries of one number were as many reasons for everybody else to wait.
  */
-export function createUnparkDeliveries({ store, vault, directory, memory, handle, handOver, pool, log }: Deps): UnparkDeliveries {
+export function createUnparkDeliveries({ store, directory, memory, handle, handOver, pool, log }: Deps): UnparkDeliveries {
   let bell = new AbortController()
 
   async function unpark(opened: OpenedAddress, { signal, intakeAt }: { signal: AbortSignal; intakeAt: () => Position }): Promise<void> {
@@ -76,7 +75,7 @@ export function createUnparkDeliveries({ store, vault, directory, memory, handle
 
   /** What of it nobody owns. */
   async function left(delivery: RecordedEvent): Promise<readonly string[]> {
-    const opened = await openDelivery(vault, delivery)
+    const opened = openDelivery(delivery)
     if ('unreadable' in opened) return []
     const rest = await handOver(delivery, opened)
     return rest === 'all' ? [] : rest
@@ -104,7 +103,6 @@ export function createUnparkDeliveries({ store, vault, directory, memory, handle
 
 type Deps = {
   readonly store: EventStore
-  readonly vault: Vault
   readonly directory: { readonly waitFor: (position: Position) => Promise<void> }
   readonly memory: IntakeMemory
   readonly handle: HandleDeliveries

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openHouse } from '../../../../tests/support/house.ts'
+import { createRawBodies } from '../../../adapters/event-store/postgres/raw-bodies.ts'
 import { createTenantLogs } from '../../../adapters/event-store/postgres/tenant-log.ts'
 import type { NewEvent } from '../../../domain/kernel/envelope.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
@@ -71,7 +72,10 @@ const intakeHasPassed = (position: string) =>
     [BigInt(position).toString()],
   )
 const bodiesOf = async (tenantId: string): Promise<number> =>
-  (await house.pools.worker.query('select from es.attachments where tenant_id = $1', [tenantId])).rowCount ?? 0
+  Number(
+    (await house.pools.worker.query<{ n: string }>('select coalesce(sum(members), 0) as n from es.attachments where tenant_id = $1', [tenantId]))
+      .rows[0]?.n,
+  )
 /** Every event with everything it holds, so that a changed byte shows. */
 const wholeLog = async (): Promise<unknown> => (await house.pools.worker.query('select * from es.events order by position')).rows
 
@@ -100,6 +104,7 @@ const inDays = (days: number) => () => new Date(Date.now() + days * 86_400_000)
 const purge = (clock: () => Date) =>
   createPurgeRawDeliveries({
     pool: house.pools.worker,
+    bodies: createRawBodies(house.pools.worker),
     commands,
     candidates: () => tenantsWithSetting(operatorQueries(house.pools.worker), 'retention'),
     clock,
@@ -132,7 +137,6 @@ describe('the retention of raw deliveries', () => {
 
     const replay = createReplayDelivery({
       store: house.store,
-      vault: house.vault,
       handle: () => Promise.reject(new Error('there is nothing to handle')),
       rehearse() {
         throw new Error('there is nothing to rehearse')
@@ -162,7 +166,9 @@ describe('the retention of raw deliveries', () => {
     const { position } = await deliver(tenantId, 1)
     await intakeHasPassed(position)
     await commands.execute(tenant, tenantId, { type: 'change', settings: { retention: null } }, context(tenantId))
-    await createPurgeRawDeliveries({ pool: house.pools.worker, commands, candidates: async () => [tenantId], clock: inDays(400) })(house.signal)
+    const { worker: pool } = house.pools
+    const bodies = createRawBodies(pool)
+    await createPurgeRawDeliveries({ pool, bodies, commands, candidates: async () => [tenantId], clock: inDays(400) })(house.signal)
     expect(await bodiesOf(tenantId)).toBe(1)
   })
 

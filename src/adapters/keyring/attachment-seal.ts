@@ -1,0 +1,71 @@
+import { attachmentSubject, type Attached, type AttachmentSeal } from '../../domain/kernel/attachments.ts'
+import { SealBroken, type Vault } from '../../domain/kernel/vault.ts'
+
+/** Not an event's: which ones are in it stands inside. */
+const binding = (tenantId: string) => ({ tenantId, subject: attachmentSubject, eventId: 'many', field: 'attachments' }) as const
+
+/** Attachments under the tenant's key of its deliveries. */
+export const createAttachmentSeal = (vault: Pick<Vault, 'ensure' | 'has' | 'sealBytes' | 'openBytes'>): AttachmentSeal => ({
+  ensure: (tenantId) => vault.ensure(tenantId, [attachmentSubject]),
+  has: (tenantId) => vault.has(tenantId, attachmentSubject),
+  seal: (tenantId, attached) => vault.sealBytes(binding(tenantId), pack(attached)),
+  async open(tenantId, sealed) {
+    const opened = await vault.openBytes(binding(tenantId), sealed)
+    return 'erased' in opened ? 'erased' : unpack(opened.bytes)
+  },
+})
+
+/** The same for who opens the vault only when something sealed is wanted. */
+export function attachmentsUnder(vault: () => Promise<Vault>): AttachmentSeal {
+  let seal: AttachmentSeal | undefined
+  const opened = async (): Promise<AttachmentSeal> => (seal ??= createAttachmentSeal(await vault()))
+  return {
+    ensure: async (tenantId) => (await opened()).ensure(tenantId),
+    has: (tenantId) => seal?.has(tenantId) === true,
+    seal(tenantId, attached) {
+      if (seal === undefined) throw new Error(`ensure was not awaited for the tenant ${tenantId}`)
+      return seal.seal(tenantId, attached)
+    },
+    open: async (tenantId, sealed) => (await opened()).open(tenantId, sealed),
+  }
+}
+
+const countLength = 4
+const idLength = 16
+const entryLength = idLength + 4
+
+/** `[4 bytes count]`, per event `[16 bytes id][4 bytes length]`, then the bytes one behind the other. Big endian. */
+export function pack(attached: readonly Attached[]): Buffer {
+  let length = countLength + attached.length * entryLength
+  for (const { bytes } of attached) length += bytes.byteLength
+  const packed = Buffer.allocUnsafe(length)
+  packed.writeUInt32BE(attached.length, 0)
+  let entry = countLength
+  let at = countLength + attached.length * entryLength
+  for (const { eventId, bytes } of attached) {
+    packed.write(eventId.replaceAll('-', ''), entry, idLength, 'hex')
+    packed.writeUInt32BE(bytes.byteLength, entry + idLength)
+    packed.set(bytes, at)
+    entry += entryLength
+    at += bytes.byteLength
+  }
+  return packed
+}
+
+/** Views into the same bytes, by event id. @throws SealBroken when the lengths do not add up. */
+export function unpack(bytes: Uint8Array): ReadonlyMap<string, Uint8Array> {
+  const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const count = packed.length < countLength ? -1 : packed.readUInt32BE(0)
+  let at = countLength + count * entryLength
+  if (count < 0 || at > packed.length) throw new SealBroken('these are no attachments')
+  const found = new Map<string, Uint8Array>()
+  for (let n = 0; n < count; n++) {
+    const entry = countLength + n * entryLength
+    const length = packed.readUInt32BE(entry + idLength)
+    if (at + length > packed.length) throw new SealBroken('an attachment is cut off')
+    found.set(uuidOf(packed.toString('hex', entry, entry + idLength)), packed.subarray(at, (at += length)))
+  }
+  return found
+}
+
+const uuidOf = (hex: string): string => `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
