@@ -53,11 +53,11 @@ describe('a lease with a fencing token', () => {
     const sleeper = await taken(name, 'sleeper', 50)
     await sleep(120)
     const next = await taken(name, 'next')
-    expect(await renewLease(pool, sleeper, 60_000)).toBe(false)
+    expect(await renewLease(pool, sleeper, 60_000)).toBe('lost')
     const late = await advance(sleeper, 0, 5).catch((error: unknown) => error)
     expect(isLeaseLost(late)).toBe(true)
     await releaseLease(pool, sleeper)
-    expect(await renewLease(pool, next, 60_000)).toBe(true)
+    expect(await renewLease(pool, next, 60_000)).toBe('held')
     await advance(next, 0, 5)
   })
 

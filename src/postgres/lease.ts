@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { positionOf, type Position } from '../domain/kernel/position.ts'
+import { rememberLease, untilFree } from './lease-watch.ts'
 import { pause } from './pause.ts'
 
 /**
@@ -23,6 +24,8 @@ export type LeaseRequest = {
   readonly owner: string
   /** Lapses after this long without renewal. */
   readonly ttlMs: number
+  /** Also what is meant for another process of the installation (see fleet.ts). */
+  readonly regardless?: boolean
 }
 
 /** Somebody else holds the lease now, or moved the position: stop, write nothing more, take the lease anew. */
@@ -45,27 +48,30 @@ const acquire = `
     owner = excluded.owner, fencing_token = s.fencing_token + 1, lease_until = clock_timestamp() + $3 * interval '1 millisecond',
     updated_at = clock_timestamp()
   where (s.owner = excluded.owner or s.lease_until is null or s.lease_until < clock_timestamp()) and s.status <> 'retired'
+    and ($4 or s.assigned_to is null or s.assigned_to = excluded.owner or not es.is_here(s.assigned_to))
   returning fencing_token, position`
 
-/** The lease, or undefined while somebody else holds it (or the subscription was retired). */
-export async function acquireLease(pool: Pool, { name, owner, ttlMs }: LeaseRequest): Promise<Lease | undefined> {
+/** The lease, or undefined while somebody else holds it, it is meant for another one who is there, or the subscription was retired. */
+export async function acquireLease(pool: Pool, { name, owner, ttlMs, regardless = false }: LeaseRequest): Promise<Lease | undefined> {
   const { rows } = await pool.query<{ fencing_token: string; position: string }>({
     name: 'lease_acquire',
     text: acquire,
-    values: [name, owner, ttlMs],
+    values: [name, owner, ttlMs, regardless],
   })
   const [row] = rows
   return row === undefined ? undefined : { name, owner, token: row.fencing_token, position: positionOf(row.position) }
 }
 
-/** False when it is lost. A lease that lapsed without a successor is still ours: nobody else got a token. */
-export async function renewLease(pool: Pool, lease: Lease, ttlMs: number): Promise<boolean> {
-  const { rowCount } = await pool.query({
+/** `wanted`: held, and meant for another one who is there. A lease that lapsed without a successor is still ours: nobody else got a token. */
+export async function renewLease(pool: Pool, lease: Lease, ttlMs: number): Promise<'held' | 'wanted' | 'lost'> {
+  const { rows } = await pool.query<{ wanted: boolean }>({
     name: 'lease_renew',
-    text: `update es.subscriptions set lease_until = clock_timestamp() + $3 * interval '1 millisecond' where name = $1 and fencing_token = $2 and owner is not null`,
+    text: `update es.subscriptions set lease_until = clock_timestamp() + $3 * interval '1 millisecond'
+      where name = $1 and fencing_token = $2 and owner is not null
+      returning coalesce(assigned_to <> owner and es.is_here(assigned_to), false) as wanted`,
     values: [lease.name, lease.token, ttlMs],
   })
-  return rowCount === 1
+  return rows[0] === undefined ? 'lost' : rows[0].wanted ? 'wanted' : 'held'
 }
 
 /** Lets the next one in at once. Harmless when the lease was lost meanwhile. */
@@ -102,19 +108,22 @@ export async function checkpointOf(pool: Pool, name: string): Promise<Position |
 export type HoldOptions = LeaseRequest & {
   readonly pool: Pool
   readonly signal: AbortSignal
-  /** How often a taken lease is asked for (a fifth of `ttlMs`). */
+  /** How long a lease that is with somebody else is left alone at most (a fifth of `ttlMs`); it is asked for at once when it is seen to be free. */
   readonly retryMs?: number
+  /** Stays where it is for as long as the holder lives: what it has begun would be begun anew elsewhere. Without it the fleet shares it out. */
+  readonly stays?: boolean
   /** Told when the lease was taken (`held`), found with somebody else (`denied`, once per waiting), lost, or when the database could not be asked. */
-  readonly onChange?: (change: 'held' | 'denied' | 'lost' | 'unreachable' | 'released', error?: unknown) => void
+  readonly onChange?: (change: 'held' | 'denied' | 'lost' | 'handing over' | 'unreachable' | 'released', error?: unknown) => void
 }
 
 /**
  * Runs `work` whenever the lease is held, until `signal`: waits for it, renews it at a third of its time, hands it back at the end.
- * The signal that `work` gets is aborted when the lease is lost or `signal` is; `work` then winds up and returns.
+ * The signal that `work` gets is aborted when the lease is lost, is to be handed over, or `signal` is aborted; `work` then winds up and returns.
  * When `work` returns or throws `LeaseLost`, the lease is taken anew; any other error of `work` ends this and is thrown.
  */
 export async function holdLease(options: HoldOptions, work: (lease: Lease, signal: AbortSignal) => Promise<void>): Promise<void> {
   const { pool, signal, ttlMs, retryMs = ttlMs / 5, onChange } = options
+  if (options.stays !== true) rememberLease(pool, options)
   let waiting = false
   while (!signal.aborted) {
     let lease: Lease | undefined
@@ -122,11 +131,13 @@ export async function holdLease(options: HoldOptions, work: (lease: Lease, signa
       lease = await acquireLease(pool, options)
     } catch (error) {
       onChange?.('unreachable', error)
+      await pause(retryMs, signal)
+      continue
     }
     if (lease === undefined) {
       if (!waiting) onChange?.('denied')
       waiting = true
-      await pause(retryMs, signal)
+      await untilFree(pool, options, retryMs, signal)
       continue
     }
     waiting = false
@@ -147,7 +158,7 @@ async function workUnder(lease: Lease, options: HoldOptions, work: (lease: Lease
     over.abort(error)
     await pause(100, signal)
   } finally {
-    if (over.signal.aborted) onChange?.('lost')
+    if (over.signal.aborted) onChange?.(over.signal.reason instanceof LeaseLost ? 'lost' : 'handing over')
     over.abort()
     await renewing
     await releaseLease(pool, lease).catch(() => undefined) // it lapses by itself
@@ -164,8 +175,9 @@ async function keepRenewing(lease: Lease, { pool, ttlMs }: HoldOptions, held: Ab
   while (await pause(ttlMs / 3, held)) {
     const asked = performance.now()
     const answer = await within(good + ttlMs - asked, renewLease(pool, lease, ttlMs))
-    if (answer === true) good = asked
-    else if (answer === false) return over.abort(new LeaseLost(`another one holds ${lease.name}`))
+    if (answer === 'held') good = asked
+    else if (answer === 'wanted') return over.abort(new Error(`${lease.name} is handed over`))
+    else if (answer === 'lost') return over.abort(new LeaseLost(`another one holds ${lease.name}`))
     else if (performance.now() - good >= ttlMs) return over.abort(new LeaseLost(`${lease.name} could not be renewed in time`))
   }
 }

@@ -67,6 +67,7 @@ export async function runCustomProjection(run: CustomRun): Promise<void> {
       ttlMs: leaseMs,
       signal: AbortSignal.any([run.signal, done.signal]),
       retryMs: 500,
+      stays: true,
       onChange: (change, error) => {
         if (change === 'denied') run.onStage?.({ stage: 'waiting' })
         // Who never got anywhere has a wrong address; who follows waits for the database to come back.

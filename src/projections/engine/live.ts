@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Delivery, EventStore } from '../../domain/kernel/event-store.ts'
 import { start, type Position } from '../../domain/kernel/position.ts'
 import { holdLease, isLeaseLost, LeaseLost, type Lease } from '../../postgres/lease.ts'
+import { untilFree } from '../../postgres/lease-watch.ts'
 import { pause } from '../../postgres/pause.ts'
 import { isPoison, TooManyParked } from './failures.ts'
 import { generationOf, prepareReadModels } from './generations.ts'
@@ -91,7 +92,7 @@ export async function runProjection(options: RunProjection): Promise<void> {
         if (!held.aborted) await recover(error, lease, held)
       }
     })
-    await pause(leaseMs / 5, signal)
+    await untilFree(pool, { name, owner }, leaseMs / 5, signal)
   }
 }
 

@@ -200,10 +200,12 @@ async function withShadows(
         if (until !== undefined) return apply(until)
         for (;;) {
           const { position: head } = await store.head()
-          const left = Number(head) - Number(position)
+          const from = position
           await apply(head)
           await claim.report({ position })
-          if (left < nearEnough) return position
+          // Counted afterwards: what counts for an engine may itself be a moment behind the head.
+          const { events } = await store.distance(from, head)
+          if (events !== undefined && events < nearEnough) return position
         }
       }
       await work({ projection, generation, lease, writer, catchUp })
@@ -216,7 +218,7 @@ async function withShadows(
 /** Long enough for what may stand still for a while; nobody asks for it but who has taken over the rebuild, and then the owner before is not waited for. */
 async function shadowLease({ pool }: Rebuilding, name: string, owner: string): Promise<Lease> {
   await pool.query('update es.subscriptions set owner = null, lease_until = null, status = $2 where name = $1', [name, 'building'])
-  const lease = await acquireLease(pool, { name, owner, ttlMs: 600_000 })
+  const lease = await acquireLease(pool, { name, owner, ttlMs: 600_000, regardless: true })
   if (lease === undefined) throw new Superseded(`${name} has another writer`)
   return lease
 }

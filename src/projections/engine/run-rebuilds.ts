@@ -54,7 +54,7 @@ async function workOn(rebuilding: Parameters<typeof runRebuilds>[0], id: string)
     if (change === 'denied') done.abort()
   }
   await holdLease(
-    { pool, name: `rebuild ${id}`, owner, ttlMs: leaseMs, signal: AbortSignal.any([signal, done.signal]), onChange },
+    { pool, name: `rebuild ${id}`, owner, ttlMs: leaseMs, stays: true, signal: AbortSignal.any([signal, done.signal]), onChange },
     async (lease, held) => {
       try {
         await rebuild(rebuilding, id, lease, held)
