@@ -4,7 +4,7 @@ import { createOpener } from '../api/messages/opening.ts'
 import { createAuditTrail, type Access } from '../commands/audit/trail.ts'
 import type { Config } from '../config.ts'
 import type { Actor, RecordedEvent } from '../domain/kernel/envelope.ts'
-import { parsePosition, positionOf, start, type Position } from '../domain/kernel/position.ts'
+import { parsePosition, type Position } from '../domain/kernel/position.ts'
 import { platformTenant } from '../domain/kernel/stream.ts'
 import { mayReveal } from './credential.ts'
 import { CommandRefused } from './refused.ts'
@@ -84,26 +84,12 @@ const whole = ({ id, type, schemaVersion, data, meta, stream, version, position,
   recordedAt,
 })
 
-/**
- * `--from` and `--to`: a position, or a moment. Events after the position; from the moment on, and up to it. A place in the log is found by halving it,
- * for times never go back along positions.
- */
-export async function placeOf({ workerPool, store }: Pick<Tools, 'workerPool' | 'store'>, text: string | undefined): Promise<Position | undefined> {
+/** `--from` and `--to`: a position, or a moment. Events after the position; from the moment on, and up to it. */
+export async function placeOf({ index }: Pick<Tools, 'index'>, text: string | undefined): Promise<Position | undefined> {
   if (text === undefined) return undefined
   const position = parsePosition(text)
   if (position !== undefined) return position
   const moment = new Date(text)
   if (Number.isNaN(moment.getTime())) throw new CommandRefused(`"${text}" is neither a position nor a moment such as 2026-01-31T12:00:00Z.`)
-  let [low, high] = [0, Number((await store.head()).position)]
-  // Positions have no gaps: low is always before the moment, high + 1 never.
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2)
-    const { rows } = await workerPool.query<{ before: boolean }>('select recorded_at < $2 as before from es.events where position = $1', [
-      middle,
-      moment,
-    ])
-    if (rows[0]?.before === true) low = middle
-    else high = middle - 1
-  }
-  return low === 0 ? start : positionOf(low)
+  return index.lastBefore(moment)
 }

@@ -1,13 +1,11 @@
 import type { Pool } from 'pg'
-import { createLogScan } from '../adapters/event-store/postgres/scan-log.ts'
-import { createPostgresEventStore } from '../adapters/event-store/postgres/event-store.ts'
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
 import { runningServer } from '../adapters/embedded-postgres/running.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
+import { attachmentsUnder } from '../adapters/keyring/attachment-seal.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
+import { postgresLog, type LogEngine } from '../composition/log-engine.ts'
 import type { Config } from '../config.ts'
-import type { EventStore } from '../domain/kernel/event-store.ts'
-import type { LogScan } from '../domain/kernel/log-scan.ts'
 import type { Vault } from '../domain/kernel/vault.ts'
 import { masterKey } from '../keys.ts'
 import { migrate } from '../postgres/migrate.ts'
@@ -15,8 +13,11 @@ import { createPool, type DatabaseRole } from '../postgres/pool.ts'
 
 /** What a command works with, opened when it is first asked for: a command that only reads the log needs no keys. */
 export type Tools = {
-  readonly store: EventStore
-  readonly scan: LogScan
+  readonly store: LogEngine['store']
+  readonly scan: LogEngine['scan']
+  readonly index: LogEngine['index']
+  /** As people say it. */
+  readonly engine: string
   readonly workerPool: Pool
   readonly ownerPool: Pool
   /** Of the owner, for COPY. */
@@ -39,20 +40,33 @@ export async function openTools(config: Config): Promise<Tools> {
     return made
   }
   const workerPool = pool('worker', 'recado_worker', 4)
-  const store = createPostgresEventStore({ pool: workerPool, listenUrl: url })
-  return {
-    store,
-    scan: createLogScan(pool('scan', 'recado_worker', 2, false)),
-    workerPool,
-    ownerPool: pool('owner', 'owner', 3),
-    copyPool: pool('copy', 'owner', 2, false),
-    async vault() {
+  let opened: Promise<Vault> | undefined
+  /** The master key is asked for when something sealed is wanted, and not before: most commands work without it. */
+  const vault = (): Promise<Vault> =>
+    (opened ??= (async () => {
       const key = masterKey(config)
       await checkMasterKey({ pool: workerPool, masterKey: key })
       return createVault({ pool: workerPool, masterKey: key })
-    },
+    })())
+  const { store, scan, index, engine, close } = postgresLog({
+    storePool: workerPool,
+    workerPool,
+    apiPool: pool('api', 'recado_api', 2),
+    scanPool: pool('scan', 'recado_worker', 2, false),
+    listenUrl: url,
+    attachments: attachmentsUnder(vault),
+  })
+  return {
+    store,
+    scan,
+    index,
+    engine,
+    workerPool,
+    ownerPool: pool('owner', 'owner', 3),
+    copyPool: pool('copy', 'owner', 2, false),
+    vault,
     async close() {
-      await store.close()
+      await close()
       await Promise.allSettled([...pools.values()].map(async (one) => one.end()))
       await stop()
     },

@@ -145,6 +145,7 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
     copyPool: storage.copyPool,
     reader,
     scan: storage.scan,
+    index: storage.index,
     signal: deps.signal,
     log: log.child({ part: 'moments' }),
   })
@@ -207,7 +208,7 @@ function routesOf(
     ...diffRoutes({ logOf, open, directory: useCases.directory }),
     ...contactRoutes({ reader, readerAt, logOf, open }),
     ...phoneRoutes({ validatePhone }),
-    ...deliveryRoutes({ reader, logOf, vault }),
+    ...deliveryRoutes({ reader, logOf }),
     ...replayRoutes({ ...useCases, find: (...wanted) => stuckDeliveries(operatorQueries(workerPool), ...wanted), head: storage.store.head }),
     ...parkedRoutes(createDealWithParked({ ...useCases, tools: createParkedTools({ pool: workerPool, store: storage.store, projections }) })),
     ...projectionRoutes({ progressOf: applied.progress, intake: intake.progress, reader }),
@@ -219,7 +220,7 @@ function routesOf(
   ]
 }
 
-const checksOf = ({ apiPool, store }: Storage, applied: AppliedPositions, intake: IntakeWatch) => ({
+const checksOf = ({ apiPool, store, checks }: Storage, applied: AppliedPositions, intake: IntakeWatch) => ({
   database: async () => {
     await apiPool.query('select 1')
     return undefined
@@ -228,6 +229,7 @@ const checksOf = ({ apiPool, store }: Storage, applied: AppliedPositions, intake
     await store.head()
     return undefined
   },
+  ...Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, hurdle(check)])),
   projections: hurdle(async () => ((await applied.caughtUp()) ? undefined : 'catching up')),
   intake: intake.startedUp,
 })

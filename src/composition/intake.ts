@@ -32,7 +32,7 @@ export function createIntakeUseCases({ store, vault, commands, memory, directory
   const raiseAlert = createRaiseAlert({ commands })
   const settleAlert = createSettleAlert({ commands })
   const hearOfContact = createHearOfContact({ commands, vault, meetContact })
-  const handOver = createHandOver({ store, vault, routes: directory, clock })
+  const handOver = createHandOver({ store, routes: directory, clock })
   const templates = createHearTemplateNews({ commands, raiseAlert, settleAlert })
   const applyItems = createApplyItems({
     commands,
@@ -44,7 +44,7 @@ export function createIntakeUseCases({ store, vault, commands, memory, directory
       news: createHearNews({ commands, vault, directory, raiseAlert, settleAlert, templates }),
     },
   })
-  return { handOver, handle: createHandleDeliveries({ store, vault, directory, handOver, applyItems }) }
+  return { handOver, handle: createHandleDeliveries({ store, directory, handOver, applyItems }) }
 }
 
 /** Doing deliveries again, in earnest and dry. */
@@ -67,7 +67,6 @@ export function createReplay({
 }): ReplayDelivery {
   return createReplayDelivery({
     store,
-    vault,
     handle,
     rehearse() {
       const dry = createDryStore(store)

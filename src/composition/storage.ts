@@ -2,33 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
-import { createPostgresEventStore } from '../adapters/event-store/postgres/event-store.ts'
-import { createEventsAt } from '../adapters/event-store/postgres/events-at.ts'
-import { createLogScan } from '../adapters/event-store/postgres/scan-log.ts'
-import { createTenantLogs } from '../adapters/event-store/postgres/tenant-log.ts'
+import { createAttachmentSeal } from '../adapters/keyring/attachment-seal.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
 import { createFileStore } from '../adapters/media-store/file.ts'
 import type { MediaStore } from '../commands/ports/media-store.ts'
 import type { Config } from '../config.ts'
-import type { EventsAt } from '../domain/kernel/event-places.ts'
-import type { EventStore, TenantLogs } from '../domain/kernel/event-store.ts'
-import type { LogScan } from '../domain/kernel/log-scan.ts'
 import type { Vault } from '../domain/kernel/vault.ts'
 import { masterKey } from '../keys.ts'
 import { prepareJobs } from '../postgres/jobs.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { createPool, type PoolOptions } from '../postgres/pool.ts'
+import { postgresLog, type LogEngine } from './log-engine.ts'
 import type { Metrics } from './metrics.ts'
 import { prepareReadModels } from '../projections/engine/generations.ts'
 import { projections } from '../projections/index.ts'
 
 /** Everything that keeps something: the database, its pools by role, the log, the keys. */
-export type Storage = {
-  readonly store: EventStore
-  /** The log as its tenants may see it: for everything that answers a request with events. */
-  readonly logOf: TenantLogs
-  readonly eventsAt: EventsAt
+export type Storage = LogEngine & {
   readonly vault: Vault
   /** Reads one tenant at a time, behind row level security. */
   readonly apiPool: Pool
@@ -37,12 +28,9 @@ export type Storage = {
   readonly ownerPool: Pool
   /** Reads and writes by COPY: rebuilds, exports. The owner's, without pipelining, without a limit for a statement. */
   readonly copyPool: Pool
-  /** The log by COPY. */
-  readonly scan: LogScan
   /** graphile-worker's own: it keeps one connection to listen on. */
   readonly jobsPool: Pool
   readonly mediaStore: MediaStore
-  readonly close: () => Promise<void>
 }
 
 export async function openStorage(config: Config, { log, metrics }: { log: Logger; metrics: Metrics }): Promise<Storage> {
@@ -76,23 +64,23 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     await prepareReadModels(ownerPool, projections)
     await prepareJobs(ownerPool)
     await mediaStore.check()
-    const store = createPostgresEventStore({ pool: pool('recado_worker', 6, 'event store'), listenUrl: url, onBatch: metrics.onBatch })
+    const vault = createVault({ pool: workerPool, masterKey: key })
+    const attachments = createAttachmentSeal(vault)
     const apiPool = pool('recado_api', 10, 'api')
     const copyPool = pool('owner', 6, 'copy', { pipeline: false, statementTimeoutMs: 0 })
+    const storePool = pool('recado_worker', 6, 'event store')
+    const engine = postgresLog({ storePool, workerPool, apiPool, scanPool: copyPool, listenUrl: url, onBatch: metrics.onBatch, attachments })
     return {
-      store,
-      logOf: createTenantLogs({ pool: apiPool, head: store.head }),
-      eventsAt: createEventsAt(apiPool),
-      vault: createVault({ pool: workerPool, masterKey: key }),
+      ...engine,
+      vault,
       apiPool,
       workerPool,
       ownerPool,
       copyPool,
-      scan: createLogScan(copyPool),
       jobsPool: pool('recado_worker', 5, 'jobs'),
       mediaStore,
       async close() {
-        await store.close()
+        await engine.close()
         await mediaStore.close()
         await end()
       },

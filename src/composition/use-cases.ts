@@ -91,7 +91,7 @@ export function createUseCases({
     presence: createPresence({ commands, directory, cloudApi, clock }),
     replay: createReplay({ store, vault, workerPool, memory, handle, directory, clock }),
     replays: createReplays({ commands, store, pool: workerPool }),
-    receive: createReceiveDelivery({ store, vault, routes: directory, clock }),
+    receive: createReceiveDelivery({ store, routes: directory, clock }),
     uploadMedia: createUploadMedia({ commands, vault, store: mediaStore, canConvert: converter.available }),
     checkMedia: createCheckMedia({ commands, canConvert: converter.available }),
     resolveMedia: createResolveMedia({ commands, vault, store: mediaStore, mediaApi, converter, clock }),

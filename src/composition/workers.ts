@@ -69,7 +69,6 @@ export function startWorkers({
   const history = createHistoryDeliveries({ pool: workerPool, store, memory, handle, log: log.child({ process: 'history' }) })
   const unpark = createUnparkDeliveries({
     store,
-    vault,
     directory,
     memory,
     handle,
@@ -113,6 +112,7 @@ export function startWorkers({
       projections,
       store,
       scan: storage.scan,
+      index: storage.index,
       pool: workerPool,
       copyPool: storage.copyPool,
       owner,
@@ -165,6 +165,7 @@ export function startWorkers({
     }),
     runRawRetention({
       pool: workerPool,
+      bodies: storage.rawBodies,
       commands,
       candidates: async () => tenantsWithSetting(queries, 'retention'),
       clock,

@@ -5,6 +5,7 @@ import type { Pool } from 'pg'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { createLogIndex } from '../../src/adapters/event-store/postgres/log-index.ts'
 import { createLogScan } from '../../src/adapters/event-store/postgres/scan-log.ts'
 import type { DomainEvent } from '../../src/domain/catalogue.ts'
 import { fromStored } from '../../src/domain/kernel/codec.ts'
@@ -75,6 +76,7 @@ async function open() {
     projections: models,
     store,
     scan,
+    index: createLogIndex(copyPool),
     pool,
     copyPool,
     owner: randomUUID(),

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
-import { createTenantLogs } from '../../src/adapters/event-store/postgres/tenant-log.ts'
 import { alertRoutes } from '../../src/api/alerts/routes.ts'
 import { profileRoutes } from '../../src/api/channels/profile-routes.ts'
 import { channelRoutes } from '../../src/api/channels/routes.ts'
@@ -98,8 +97,8 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
   const here = process()
   await here.directory.ready()
   const queries = tenantQueries(pools.api)
-  const logOf = createTenantLogs({ pool: pools.api, head: store.head })
-  const moments = createMoments({ pool: pools.worker, copyPool: pools.copy, reader: queries, scan: house.scan, signal: house.signal, log })
+  const { logOf, scan, index } = house
+  const moments = createMoments({ pool: pools.worker, copyPool: pools.copy, reader: queries, scan, index, signal: house.signal, log })
   const routeDeps = {
     ...here,
     queries,

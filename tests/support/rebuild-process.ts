@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import { createLogIndex } from '../../src/adapters/event-store/postgres/log-index.ts'
 import { createLogScan } from '../../src/adapters/event-store/postgres/scan-log.ts'
 import { createPool } from '../../src/postgres/pool.ts'
 import { conversations } from '../../src/projections/conversations/projection.ts'
@@ -22,5 +23,6 @@ const shared = { pool, owner: randomUUID(), signal: new AbortController().signal
 await prepareReadModels(ownerPool, models)
 for (const projection of models) void runProjection({ ...shared, projection, store, ownerPool, pageSize: 200 })
 // A budget that makes it spill and take back: a kill may then meet a table that is half filled.
-void runRebuilds({ ...shared, projections: models, store, scan: createLogScan(copyPool), copyPool, budgetBytes: 2_000_000, pollMs: 30 })
+const reading = { scan: createLogScan(copyPool), index: createLogIndex(copyPool) }
+void runRebuilds({ ...shared, ...reading, projections: models, store, copyPool, budgetBytes: 2_000_000, pollMs: 30 })
 process.stdout.write('working\n')

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
-import { scanOf } from '../../../tests/support/scan.ts'
+import { indexOf, scanOf } from '../../../tests/support/scan.ts'
 import { createMemoryEventStore } from '../../adapters/event-store/memory/event-store.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
@@ -113,7 +113,7 @@ describe('the live writer of a read model', () => {
   }
   /** What a process with workers does beside its live writers. */
   function runRebuildsOf(projections: readonly Projection[], signal = stop.signal): void {
-    const copying = { store, scan: scanOf(store), pool, copyPool }
+    const copying = { store, scan: scanOf(store), index: indexOf(store), pool, copyPool }
     running.push(runRebuilds({ ...copying, projections, owner: `owner ${Math.random()}`, signal, log, pollMs: 20 }))
   }
   async function untilLive(projection: Projection): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
+import type { LogIndex } from '../../domain/kernel/log-index.ts'
 import type { LogScan } from '../../domain/kernel/log-scan.ts'
 import { start, type Position } from '../../domain/kernel/position.ts'
 import { pause } from '../../postgres/pause.ts'
@@ -41,6 +42,7 @@ export type MomentOptions = {
   /** Reads behind the tenant's wall. */
   readonly reader: TenantQueries
   readonly scan: LogScan
+  readonly index: Pick<LogIndex, 'eventsOf'>
   readonly signal: AbortSignal
   readonly log: Logger
   /** How long a moment is kept after it was last asked for (10 minutes). */
@@ -60,14 +62,14 @@ const purgeMs = 60_000
 const budget = 96 * 1024 * 1024
 
 export function createMoments(options: MomentOptions): Moments {
-  const { pool, copyPool, reader, signal, log, ttlMs = 600_000, waitMs = 2_000, mostEvents = 1_000_000 } = options
+  const { pool, copyPool, reader, index, signal, log, ttlMs = 600_000, waitMs = 2_000, mostEvents = 1_000_000 } = options
   /** One at a time in a process: a build takes a core. */
   let line: Promise<void> = Promise.resolve()
   let purging: Promise<void> = Promise.resolve()
 
   async function at(request: MomentRequest): Promise<MomentAnswer> {
     const until = performance.now() + waitMs
-    if (await isTooLong(pool, request, mostEvents)) return { tooLong: true }
+    if ((await index.eventsOf(request.tenantId, request.position, mostEvents + 1)) > mostEvents) return { tooLong: true }
     for (;;) {
       const { id, state, mine } = await claim(pool, request, ttlMs)
       if (state === 'ready') return { queries: queriesOf(reader, id) }
@@ -117,18 +119,6 @@ export function createMoments(options: MomentOptions): Moments {
 const modelsOf = (projections: readonly Projection[]): string => projections.map(subscriptionOf).join(' ')
 const suffix = (id: string): string => `_asof_${id.replaceAll('-', '')}`
 const schemaAt = (projection: Projection, id: string): string => `${schemaOf(projection)}${suffix(id)}`
-
-async function isTooLong(pool: Pool, { tenantId, position }: MomentRequest, most: number): Promise<boolean> {
-  const { rows } = await pool.query<{ more: boolean }>({
-    name: 'moment_size',
-    // Compared as rows, so that only the index of tenants will do: with `tenant_id = $1` the planner may look through everybody's events in their order.
-    text: `select exists (
-        select from es.events where (tenant_id, position) > ($1, 0) and (tenant_id, position) <= ($1, $2::bigint) order by tenant_id, position offset $3 limit 1
-      ) as more`,
-    values: [tenantId, position, most],
-  })
-  return rows[0]?.more === true
-}
 
 /** The moment's id and state, kept for another while; ours to build when there was none, or its builder fell silent. */
 async function claim(

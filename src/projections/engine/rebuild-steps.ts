@@ -1,7 +1,8 @@
 import type { Pool, PoolClient } from 'pg'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { LogIndex } from '../../domain/kernel/log-index.ts'
 import type { LogScan } from '../../domain/kernel/log-scan.ts'
-import { positionOf, start, type Position } from '../../domain/kernel/position.ts'
+import { start, type Position } from '../../domain/kernel/position.ts'
 import type { Lease } from '../../postgres/lease.ts'
 import type { BulkFold } from './bulk-fold.ts'
 import type { Projection } from './projection.ts'
@@ -10,8 +11,9 @@ import { Superseded } from './switch.ts'
 
 export type Rebuilding = {
   readonly projections: readonly Projection[]
-  readonly store: Pick<EventStore, 'head' | 'readAll' | 'readStream'>
+  readonly store: Pick<EventStore, 'head' | 'readAll' | 'readStream' | 'distance'>
   readonly scan: LogScan
+  readonly index: Pick<LogIndex, 'eventsOf'>
   /** Connections of the role recado_worker. */
   readonly pool: Pool
   /** Of the tables' owner, with `pipeline: false` and without a limit for statements; at least 4. */
@@ -92,7 +94,7 @@ const settleMs = 10_000
 
 /** Copies the log up to `target` through these folds, all in one pass, and tells how far it is. */
 export async function copyLog(
-  { scan, budgetBytes = 96 * 1024 * 1024 }: Pick<Rebuilding, 'scan' | 'budgetBytes'>,
+  { scan, index, budgetBytes = 96 * 1024 * 1024 }: Pick<Rebuilding, 'scan' | 'index' | 'budgetBytes'>,
   claim: Claim,
   folds: readonly BulkFold[],
   target: Position,
@@ -105,6 +107,8 @@ export async function copyLog(
   const report = async (position: Position): Promise<void> => {
     const now = performance.now()
     if (now - last.at < reportMs && position < target) return
+    // Of the whole log every event counts, looked at or passed over; of one tenant's those that were looked at.
+    if (tenantId === undefined) done = await index.eventsOf(undefined, position)
     const present = (1_000 * (done - last.done)) / Math.max(1, now - last.at)
     const weight = rate === undefined ? 1 : 1 - Math.exp((last.at - now) / settleMs)
     rate = (rate ?? present) * (1 - weight) + present * weight
@@ -113,8 +117,7 @@ export async function copyLog(
   }
   for await (const { events, through } of scan({ after: start, through: target, types, tenantId, signal: claim.signal })) {
     for (const fold of folds) await fold.fold(events)
-    // Of the whole log every position counts, looked at or passed over; of one tenant's the events.
-    done = tenantId === undefined ? Number(through) : done + events.length
+    if (tenantId !== undefined) done += events.length
     await keepWithin(folds, budgetBytes)
     await report(through)
   }
@@ -135,12 +138,7 @@ async function keepWithin(folds: readonly BulkFold[], budgetBytes: number): Prom
 }
 
 /** How much there is to copy, in what `events_done` counts. */
-export async function measure({ pool, store }: Rebuilding, tenantId: string | undefined): Promise<{ target: Position; total: number }> {
+export async function measure({ index, store }: Rebuilding, tenantId: string | undefined): Promise<{ target: Position; total: number }> {
   const { position: target } = await store.head()
-  if (tenantId === undefined) return { target, total: Number(target) }
-  const { rows } = await pool.query<{ events: string }>('select count(*) as events from es.events where tenant_id = $1 and position <= $2', [
-    tenantId,
-    target,
-  ])
-  return { target: positionOf(target), total: Number(rows[0]?.events ?? 0) }
+  return { target, total: await index.eventsOf(tenantId, target) }
 }

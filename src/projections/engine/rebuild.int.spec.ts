@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { createPostgresEventStore } from '../../adapters/event-store/postgres/event-store.ts'
+import { createLogIndex } from '../../adapters/event-store/postgres/log-index.ts'
 import { createLogScan } from '../../adapters/event-store/postgres/scan-log.ts'
 import type { Actor } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
@@ -99,7 +100,15 @@ describe('a rebuild', () => {
     projections: readonly Projection[],
     more: { scan?: LogScan; signal?: AbortSignal; budgetBytes?: number; leaseMs?: number; onProgress?: (one: Rebuild) => void } = {},
   ): Promise<void> {
-    const done = runRebuilds({ ...shared(), scan: createLogScan(copyPool), copyPool, projections, pollMs: 20, ...more })
+    const done = runRebuilds({
+      ...shared(),
+      scan: createLogScan(copyPool),
+      index: createLogIndex(copyPool),
+      copyPool,
+      projections,
+      pollMs: 20,
+      ...more,
+    })
     running.push(done)
     return done
   }
@@ -284,6 +293,7 @@ describe('a rebuild', () => {
       pool: dead,
       copyPool: deadCopy,
       scan: createLogScan(deadCopy),
+      index: createLogIndex(deadCopy),
       projections: [model],
       pollMs: 20,
       leaseMs: 600,

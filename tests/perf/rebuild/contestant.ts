@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import { pino } from 'pino'
 import { createPostgresEventStore } from '../../../src/adapters/event-store/postgres/event-store.ts'
+import { createLogIndex } from '../../../src/adapters/event-store/postgres/log-index.ts'
 import { createLogScan } from '../../../src/adapters/event-store/postgres/scan-log.ts'
 import { positionOf, start, type Position } from '../../../src/domain/kernel/position.ts'
 import { copyOut } from '../../../src/postgres/copy.ts'
@@ -143,8 +144,21 @@ async function rebuild(): Promise<void> {
     if (isOver(now.state)) stop.abort()
   }
   const scan = createLogScan(copying)
+  const index = createLogIndex(copying)
   const log = pino({ level: 'error' }, process.stderr)
-  await runRebuilds({ projections: models, store, scan, pool, copyPool: copying, owner: 'bench', signal: stop.signal, log, pollMs: 20, onProgress })
+  await runRebuilds({
+    projections: models,
+    store,
+    scan,
+    index,
+    pool,
+    copyPool: copying,
+    owner: 'bench',
+    signal: stop.signal,
+    log,
+    pollMs: 20,
+    onProgress,
+  })
   const ended = await rebuilds.get(answer.rebuild.id)
   if (ended?.state !== 'live') throw new Error(`the rebuild ended ${ended?.state ?? ''}: ${JSON.stringify(ended?.error)}`)
   await store.close()
