@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 import { underFault } from './faults.ts'
 import type { Call } from './grpc.ts'
-import { empty, nameIn, shared, streams } from './messages.ts'
+import { empty, nameIn, streams, type shared } from './messages.ts'
 import { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision, type ProposedEvent } from './records.ts'
 import { refusals } from './refusals.ts'
 import type { AppendResult } from './writer.ts'

@@ -1,4 +1,4 @@
-import type { Log } from './log.ts'
+import type { Log, Stream } from './log.ts'
 import { ANY, DELETED, metastreamOf, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './records.ts'
 import { isVisible } from './visibility.ts'
 
@@ -12,39 +12,47 @@ export type Verdict =
   | { kind: 'wrong-version'; current: number }
   | { kind: 'deleted' }
 
+type Asked = { stream: string; expected: ExpectedRevision; ids: readonly string[] }
+type Known = { log: Log; now: number; stream: Stream | undefined; current: number; softDeleted: boolean }
+
 /**
  * The rules by which the server recognises what it has already: an exact revision looks at the ids that stand right after it, 'any' and
  * 'stream_exists' at the first id only; the current revision is never a repeat, so the same events are written again there.
  */
-export function judge(log: Log, now: number, append: { stream: string; expected: ExpectedRevision; ids: readonly string[] }): Verdict {
-  const { stream: name, expected, ids } = append
-  const stream = log.stream(name)
+export function judge(log: Log, now: number, asked: Asked): Verdict {
+  const stream = log.stream(asked.stream)
   if (stream?.tombstone) return { kind: 'deleted' }
   const current = (stream?.records.length ?? 0) - 1
-  const softDeleted = log.settings(name, true).truncateBefore === DELETED
-  const wrong: Verdict = { kind: 'wrong-version', current }
-  const repeated = (revision: number): Verdict => {
-    const record = stream?.records[revision]
-    if (!stream || !record || revision >= stream.committed) return { kind: 'dropped' }
-    return { kind: 'repeated', revision, ...(isVisible(log, record, now) ? { position: record.position } : {}) }
-  }
-
-  if (expected === STREAM_EXISTS) {
+  const softDeleted = log.settings(asked.stream, true).truncateBefore === DELETED
+  const known = { log, now, stream, current, softDeleted }
+  if (asked.expected === STREAM_EXISTS) {
     if (softDeleted) return { kind: 'deleted' }
-    if (current < 0 && !log.stream(metastreamOf(name))?.records.length) return wrong
+    const described = (log.stream(metastreamOf(asked.stream))?.records.length ?? 0) > 0
+    if (current < 0 && !described) return { kind: 'wrong-version', current }
   }
-  if (expected === ANY || expected === STREAM_EXISTS) {
-    const revisions = ids.map((id) => stream?.ids.get(id))
-    const last = revisions.at(-1)
-    if (revisions[0] === undefined) return { kind: 'write', current, undelete: softDeleted }
-    // The first is known and a later one is not: neither a repeat nor new. The server calls it a wrong version of 'any'.
-    if (last === undefined || revisions.includes(undefined)) return wrong
-    return repeated(last)
-  }
-  if (expected < current) {
-    const known = ids.findIndex((id, at) => stream?.records[expected + 1 + at]?.id !== id)
-    if (known === -1 && ids.length > 0) return repeated(expected + ids.length)
-    return known === 0 && expected === NO_STREAM && softDeleted ? { kind: 'write', current, undelete: true } : wrong
-  }
-  return expected > current ? wrong : { kind: 'write', current, undelete: softDeleted }
+  return asked.expected === ANY || asked.expected === STREAM_EXISTS ? judgeAny(known, asked) : judgeExact(known, asked)
+}
+
+function judgeAny(known: Known, { ids }: Asked): Verdict {
+  const { current, softDeleted } = known
+  const revisions = ids.map((id) => known.stream?.ids.get(id))
+  const last = revisions.at(-1)
+  if (revisions[0] === undefined) return { kind: 'write', current, undelete: softDeleted }
+  // The first is known and a later one is not: neither a repeat nor new. The server calls it a wrong version of 'any'.
+  return last === undefined || revisions.includes(undefined) ? { kind: 'wrong-version', current } : repeated(known, last)
+}
+
+function judgeExact(known: Known, { expected, ids }: Asked): Verdict {
+  const { current, softDeleted, stream } = known
+  if (expected === current) return { kind: 'write', current, undelete: softDeleted }
+  if (expected > current) return { kind: 'wrong-version', current }
+  const strange = ids.findIndex((id, at) => stream?.records[expected + 1 + at]?.id !== id)
+  if (strange === -1 && ids.length > 0) return repeated(known, expected + ids.length)
+  return strange === 0 && expected === NO_STREAM && softDeleted ? { kind: 'write', current, undelete: true } : { kind: 'wrong-version', current }
+}
+
+function repeated({ log, now, stream }: Known, revision: number): Verdict {
+  const record = stream?.records[revision]
+  if (!stream || !record || revision >= stream.committed) return { kind: 'dropped' }
+  return { kind: 'repeated', revision, ...(isVisible(log, record, now) ? { position: record.position } : {}) }
 }

@@ -48,7 +48,7 @@ const streamStart = (stream: InstanceType<typeof streams.ReadReq.Options.StreamO
 
 function readOnce(call: Call, database: Database, options: Options, misdeed: Misdeed | undefined): void {
   const { log, now } = database
-  const backwards = options.getReadDirection() === 1
+  const backwards = options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS
   const count = Number(options.getCount())
   const all = options.getAll()
   if (all) {

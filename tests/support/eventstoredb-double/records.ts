@@ -22,7 +22,7 @@ export const ANY = -2
 export const STREAM_EXISTS = -4
 
 /** Int64.MaxValue: the revision of a tombstone and the `$tb` of a soft deletion. As a double it is 2^63; the wire spells it out. */
-export const DELETED = 9_223_372_036_854_775_807
+export const DELETED = 2 ** 63
 export const spellRevision = (revision: number): string => (revision === DELETED ? '9223372036854775807' : String(revision))
 
 export const TOMBSTONE_TYPE = '$streamDeleted'

@@ -70,11 +70,17 @@ export async function startServer(database: Database, options: { port: number; h
     socket.on('error', () => undefined)
     socket.once('readable', () => {
       const first = socket.read(1) as Buffer | null
-      if (!first) return void socket.destroy()
+      if (!first) {
+        socket.destroy()
+        return
+      }
       socket.unshift(first)
-      if (first[0] !== 0x50 /* the P of PRI and of POST: HTTP/1 here is asked by GET only */) return void http.emit('connection', socket)
-      http2.once('session', (session: ServerHttp2Session) => socketOf.set(session, socket))
-      http2.emit('connection', socket)
+      // The P of PRI, with which HTTP/2 begins. What is asked over HTTP/1 here begins with G.
+      if (first[0] !== 0x50) http.emit('connection', socket)
+      else {
+        http2.once('session', (session: ServerHttp2Session) => socketOf.set(session, socket))
+        http2.emit('connection', socket)
+      }
     })
   })
   await new Promise<void>((listening, failed) => {
