@@ -13,9 +13,10 @@ import { watchInstallation } from './composition/installation-gauges.ts'
 import { createMetrics } from './composition/metrics.ts'
 import { openStorage } from './composition/storage.ts'
 import { createUseCases } from './composition/use-cases.ts'
-import { startWorkers } from './composition/workers.ts'
+import { sharedOut, startWorkers } from './composition/workers.ts'
 import { defaultGraphUrl, type Config } from './config.ts'
 import { operatorKey } from './keys.ts'
+import { joinFleet, type Fleet } from './postgres/fleet.ts'
 import { createAppliedPositions } from './projections/engine/applied-positions.ts'
 import { projections } from './projections/index.ts'
 
@@ -48,8 +49,11 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   // Only where there is a demo: an installation in earnest does not carry the simulator in its memory.
   const demoParts = config.demo ? await import('./composition/demo.ts') : undefined
   const world = demoParts?.createDemoWorld({ port, log })
+  let fleet: Fleet | undefined
   const cleanUp: (() => Promise<unknown>)[] = [async () => world?.close()]
   const stop = async (): Promise<void> => {
+    // First of all: what we let go is then taken by those who wait for it, and not kept for us. A database that is away is not waited for.
+    await Promise.race([fleet?.leave(), new Promise((resolve) => setTimeout(resolve, 1_000).unref())])
     ending.abort()
     for (const step of cleanUp.toReversed()) await step().catch((error: unknown) => log.warn({ err: error }, 'stopping'))
   }
@@ -82,6 +86,15 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     const workers = config.roles.includes('worker')
       ? startWorkers({ storage, useCases, cloudApi, mediaApi, applied, intake, owner, clock, log, signal: ending.signal, onFailed: failed })
       : undefined
+    fleet = await joinFleet({
+      pool: storage.workerPool,
+      owner,
+      roles: config.roles,
+      groups: sharedOut,
+      onChange: (members) => log.info({ members: members.map((one) => ({ owner: one.owner, roles: one.roles })) }, 'processes of this installation'),
+      onError: (error) => log.warn({ err: error }, 'the other processes could not be looked for'),
+    })
+    cleanUp.push(fleet.close)
     cleanUp.push(async () => workers?.done)
     await useCases.directory.ready()
 

@@ -35,6 +35,9 @@ import type { UseCases } from './use-cases.ts'
 
 const hourMs = 3_600_000
 
+/** Where much of the work is: these are shared out among several processes by themselves, so that nobody gets all of them. */
+export const sharedOut: readonly (readonly string[])[] = [['intake', 'outbox', 'messages@', 'conversations@', 'kafka']]
+
 export type Workers = { readonly done: Promise<unknown>; readonly sender: Sender }
 
 /** Read models and processes, each under its lease, until `signal`; `done` when all of them have wound up. */
