@@ -110,7 +110,7 @@ export function createPlaces({ workerPool, apiPool }: { workerPool: Pool; apiPoo
           text: `select count(*) as events from (
               select from es.places where (tenant_id, position) > ($1::uuid, 0) and (tenant_id, position) <= ($1::uuid, $2::bigint)
               order by tenant_id, position limit $3
-            ) some`,
+            ) counted`,
           values: [tenantId, bounded(through), most],
         }),
       )

@@ -13,7 +13,7 @@ export const createLogIndex = (pool: Pool): LogIndex => ({
       text: `select count(*) as events from (
           select from es.events where (tenant_id, position) > ($1::uuid, 0) and (tenant_id, position) <= ($1::uuid, $2::bigint)
           order by tenant_id, position limit $3
-        ) some`,
+        ) counted`,
       values: [tenantId, through, most],
     })
     return Number(rows[0]?.events ?? 0)
