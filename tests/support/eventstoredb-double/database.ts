@@ -32,7 +32,7 @@ export function createDatabase(options: DatabaseOptions) {
       for (const subscription of subscriptions) subscription.wake()
     },
   })
-  for (const record of options.records ?? [scavenges(now())]) {
+  for (const record of options.records ?? firstRecords(now())) {
     log.accept(record)
     log.commit(record)
   }
@@ -55,8 +55,8 @@ export function createDatabase(options: DatabaseOptions) {
 }
 export type Database = ReturnType<typeof createDatabase>
 
-/** The first record of every database. */
-function scavenges(created: number): LogRecord {
+/** What a new database holds: the metadata of `$$scavenges`. */
+export function firstRecords(created: number): LogRecord[] {
   const event = {
     stream: '$$$scavenges',
     id: randomUUID(),
@@ -65,5 +65,5 @@ function scavenges(created: number): LogRecord {
     metadata: new Uint8Array(),
     data: new Uint8Array(Buffer.from('{"$maxAge":2592000}')),
   }
-  return { ...event, revision: 0, position: FIRST_POSITION, end: FIRST_POSITION + sizeOf(event), created }
+  return [{ ...event, revision: 0, position: FIRST_POSITION, end: FIRST_POSITION + sizeOf(event), created }]
 }

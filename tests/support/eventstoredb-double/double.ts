@@ -36,6 +36,8 @@ export async function startDouble(options: DoubleOptions = {}) {
     freeze: (): (() => void) => server.freeze(),
     /** Holds what is appended in flight, neither readable nor answered, until the returned function is called. */
     pauseDisk: (): (() => void) => database.writer.pause(),
+    /** Appends accepted and not on disk yet. */
+    inFlight: (): number => database.writer.inFlight(),
     /** Gone without a word and back on the same port with its data, after `downMs`. */
     async restart({ downMs = 0, how = 'kill', graceMs = 0 }: { downMs?: number; how?: 'kill' | 'leave'; graceMs?: number } = {}): Promise<void> {
       await (how === 'kill' ? server.kill() : server.leave(graceMs))

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, truncateSync, unlinkSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { z } from 'zod'
+import { firstRecords } from './database.ts'
 import type { LogRecord } from './records.ts'
 import type { Persist } from './writer.ts'
 
@@ -22,7 +23,7 @@ const bytes = (base64: string): Uint8Array => new Uint8Array(Buffer.from(base64,
 const base64 = (value: Uint8Array): string => Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')
 
 /** One line per append, so that a kill leaves a whole append or none; half a line at the end is what was being written, and is cut off. */
-export function loadRecords(file: string): LogRecord[] {
+function loadRecords(file: string): LogRecord[] {
   if (!existsSync(file)) return []
   const text = readFileSync(file)
   const whole = text.lastIndexOf(0x0a) + 1
@@ -35,16 +36,21 @@ export function loadRecords(file: string): LogRecord[] {
     .flatMap((row) => line.parse(JSON.parse(row)).map((record) => ({ ...record, metadata: bytes(record.metadata), data: bytes(record.data) })))
 }
 
-/** Appends and fsyncs before anything is answered. */
-export async function persistTo(file: string): Promise<Persist> {
+/** What the file held, and how to add to it: appended and fsynced before anything is answered. */
+export async function openFile(file: string): Promise<{ records: LogRecord[]; persist: Persist }> {
+  const records = loadRecords(file)
   const handle = await open(file, 'a')
-  return async (appends) => {
+  const persist: Persist = async (appends) => {
     const rows = appends.map((records) =>
       JSON.stringify(records.map((record) => ({ ...record, metadata: base64(record.metadata), data: base64(record.data) }))),
     )
     await handle.appendFile(`${rows.join('\n')}\n`)
     await handle.datasync()
   }
+  if (records.length > 0) return { records, persist }
+  const first = firstRecords(Date.now())
+  await persist([first])
+  return { records: first, persist }
 }
 
 /** A database has one server: a second one before the first is gone fails, as with the real one. A lock left by a killed process is taken over. */

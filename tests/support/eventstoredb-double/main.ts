@@ -2,7 +2,7 @@
 //   node tests/support/eventstoredb-double/main.ts --port 2113 --data <file> [--max-append-size 8388608] [--not-ready-ms 1000] [--grace-ms 5000]
 import { parseArgs } from 'node:util'
 import { startDouble } from './double.ts'
-import { loadRecords, lockFile, persistTo } from './file.ts'
+import { lockFile, openFile } from './file.ts'
 
 const { values } = parseArgs({
   options: {
@@ -17,15 +17,14 @@ const { values } = parseArgs({
 })
 
 const unlock = values.data === undefined ? undefined : lockFile(values.data)
-const records = values.data === undefined ? [] : loadRecords(values.data)
+const onDisk = values.data === undefined ? {} : await openFile(values.data)
 const double = await startDouble({
   port: Number(values.port),
   host: values.host,
   maxAppendSize: Number(values['max-append-size']),
   notReadyForMs: Number(values['not-ready-ms']),
   fallsBehind: values['falls-behind'],
-  ...(records.length > 0 ? { records } : {}),
-  ...(values.data === undefined ? {} : { persist: await persistTo(values.data) }),
+  ...onDisk,
 })
 console.log(`EventStoreDB protocol double on ${double.url}`)
 

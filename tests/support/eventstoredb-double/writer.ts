@@ -36,6 +36,7 @@ export function createWriter(
   { persist, now, committed }: { persist: Persist; now: () => number; committed: (records: readonly LogRecord[]) => void },
 ) {
   let queue: { records: LogRecord[]; done: () => void; failed: (cause: unknown) => void }[] = []
+  let writing = 0
   let flushing: Promise<void> | undefined
   let paused: Promise<void> | undefined
 
@@ -44,12 +45,15 @@ export function createWriter(
       if (paused) await paused
       const batch = queue
       queue = []
+      writing = batch.length
       try {
         await persist(batch.map(({ records }) => records))
       } catch (cause) {
+        writing = 0
         for (const { failed } of batch) failed(cause)
         continue
       }
+      writing = 0
       for (const { records, done } of batch) {
         for (const record of records) log.commit(record)
         committed(records)
@@ -135,6 +139,8 @@ export function createWriter(
         resume()
       }
     },
+    /** Appends accepted and not yet on disk. */
+    inFlight: (): number => queue.length + writing,
     idle: async (): Promise<void> => flushing ?? Promise.resolve(),
   }
 }
