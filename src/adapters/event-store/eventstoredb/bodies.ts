@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { BinaryEventData } from '@eventstore/db-client'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import { StoreUnavailable } from '../../../domain/kernel/event-store.ts'
-import type { Position } from '../../../domain/kernel/position.ts'
 import { createBlobCache } from './bodies-cache.ts'
 import { appendsOf, cutBodies, placeOf } from './bodies-cut.ts'
 import { readBlobs, wantedBlobs } from './bodies-read.ts'
@@ -13,8 +12,8 @@ import type { PhysicalLog } from './physical-log.ts'
 const kibibyte = 1024
 const mebibyte = 1024 * kibibyte
 
-/** Whether retention has taken a body away, by the mark it left. Asked of each event whose body is wanted: cheap. */
-export type Purged = (tenantId: string, recordedAt: Date, position: Position) => Promise<boolean>
+/** Whether retention has taken an event's body away, by the mark it left. Asked of each one whose body is wanted: cheap. */
+export type Purged = (event: Pick<RecordedEvent, 'stream' | 'recordedAt' | 'position'>) => Promise<boolean>
 
 export type BodiesOptions = {
   readonly physical: Pick<PhysicalLog, 'append' | 'readStream' | 'limits'>
@@ -117,7 +116,7 @@ export function createBodies({ physical, purged, maxBytes = 64 * mebibyte, cache
       const shown = await Promise.all(
         decoded.map(async ({ event, body }) => {
           if (body === undefined) return undefined
-          return (await purged?.(event.stream.tenantId, event.recordedAt, event.position)) === true ? undefined : body
+          return (await purged?.(event)) === true ? undefined : body
         }),
       )
       const blobs = await readBlobs({ physical, cache }, wantedBlobs(shown))
