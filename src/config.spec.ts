@@ -22,6 +22,8 @@ describe('the configuration', () => {
       production: false,
       http: { host: '127.0.0.1', port: 8080, publicUrl: 'http://localhost:8080', trustedProxies: 0 },
       database: { url: undefined },
+      eventStore: 'postgres',
+      eventStoreDb: undefined,
       dataDir: resolve('data'),
       meta: { appSecrets: [], verifyToken: undefined, graphUrl: undefined, graphVersion: 'v26.0' },
       given: { masterKey: undefined, operatorKey: undefined },
@@ -45,7 +47,8 @@ describe('the configuration', () => {
       RECADO_OPERATOR_KEY: 'short-secret',
       RECADO_ROLES: 'api,cook',
       RECADO_DEMO: 'yes',
-      EVENT_STORE: 'eventstoredb',
+      EVENT_STORE: 'mysql',
+      EVENTSTOREDB_URL: 'https://admin:secret@host',
       KAFKA_BROKERS: 'secret',
       KAFKA_SASL_USER: 'secret',
     }
@@ -53,6 +56,16 @@ describe('the configuration', () => {
     expect(new Set(lines.map((line) => line.split(' ')[0]))).toEqual(new Set(Object.keys(wrong)))
     expect(lines).toHaveLength(Object.keys(wrong).length)
     expect(lines.filter((line) => line.includes('\n') || /secret|c2VjcmV0|70000/.test(line))).toEqual([])
+  })
+
+  it('keeps the log in EventStoreDB when it is told which one', () => {
+    const url = 'esdb+discover://admin:secret@a:2113,b:2113,c:2113?tls=true'
+    expect(readConfig({ EVENT_STORE: 'eventstoredb', EVENTSTOREDB_URL: url })).toMatchObject({ eventStore: 'eventstoredb', eventStoreDb: { url } })
+    expect(readConfig({ EVENTSTOREDB_URL: 'esdb://localhost:2113?tls=false' })).toMatchObject({ eventStore: 'postgres' })
+    expect(mistakes({ EVENT_STORE: 'eventstoredb' })).toEqual(['EVENTSTOREDB_URL is required with EVENT_STORE=eventstoredb'])
+    expect(mistakes({ EVENTSTOREDB_URL: 'kurrentdb://me:secret@host' })).toEqual([
+      expect.stringMatching(/^EVENTSTOREDB_URL .*write esdb for kurrentdb/),
+    ])
   })
 
   it('takes several app secrets while one is being rotated', () => {

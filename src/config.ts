@@ -8,10 +8,6 @@ import { z } from 'zod'
 const variable = <S extends z.ZodType>(schema: S, meaning: { takes: string; says: string; otherwise: string; example?: string }): S =>
   schema.meta(meaning)
 
-/** A feature of a later version. Naming it in silence would be worse than a refusal: someone would believe that it works. */
-const notYet = (what: string): z.ZodOptional<z.ZodNever> =>
-  z.never({ error: `cannot be used yet: ${what} is not part of this version; leave the variable out` }).optional()
-
 const wholeNumber = (from: number, to: number): z.ZodType<number> =>
   z
     .string()
@@ -23,6 +19,15 @@ const url = (protocols: readonly string[]): z.ZodType<string> => {
   const message = `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
   return z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), message)
 }
+
+/** Several hosts with ports stand in one of these, which no URL parser takes; the client parses the rest. The client knows the old names only. */
+const eventStoreDbUrl = z
+  .string()
+  .refine((text) => !/^kurrentdb/i.test(text), {
+    error: 'must start with esdb:// or esdb+discover://, also for KurrentDB: the client knows the protocol by that name (write esdb for kurrentdb)',
+    abort: true,
+  })
+  .regex(/^esdb(\+discover)?:\/\/[^\s/?]+/, 'must be a connection string that starts with esdb:// or esdb+discover://')
 
 const hostAndPort = z.string().regex(/^(\[[\da-f:]+\]|[^\s:/@]+):\d{1,5}$/i, 'must be a list of host:port')
 
@@ -140,10 +145,16 @@ export const environment = z.object({
     otherwise: '`info`',
   }),
   LOG_PRETTY: variable(onOff.default(false), { takes: '`1` or `0`', says: '`1` writes log lines for people instead of JSON.', otherwise: '`0`' }),
-  EVENT_STORE: variable(z.literal('postgres', { error: 'can only be `postgres` in this version' }).default('postgres'), {
-    takes: '`postgres`',
-    says: 'Engine of the event log.',
-    otherwise: '`postgres`, the only one in this version',
+  EVENT_STORE: variable(oneOf(['postgres', 'eventstoredb']).default('postgres'), {
+    takes: '`postgres` or `eventstoredb`',
+    says: 'Engine of the event log. Read models, keys and work tables are in PostgreSQL with either. A running installation is moved with `recado store copy`.',
+    otherwise: '`postgres`',
+  }),
+  EVENTSTOREDB_URL: variable(eventStoreDbUrl.optional(), {
+    takes: 'connection string',
+    says: 'The EventStoreDB or KurrentDB: `esdb://…` for one node or named ones, `esdb+discover://…` for a cluster found by its gossip. Required with `EVENT_STORE=eventstoredb`; with `postgres` only `recado store copy` uses it.',
+    otherwise: 'none',
+    example: 'esdb://localhost:2113?tls=false',
   }),
   PROJECTION_SOURCE: variable(z.literal('store', { error: 'can only be `store` in this version' }).default('store'), {
     takes: '`store`',
@@ -178,7 +189,6 @@ export const environment = z.object({
     says: 'The program that makes voice notes of other sounds. Without it only Ogg/Opus mono can be sent with `voice: true`.',
     otherwise: '`ffmpeg`, where it is installed',
   }),
-  EVENTSTOREDB_URL: variable(notYet('EventStoreDB'), { takes: 'nothing', says: 'Reserved for a later version; refused until then.', otherwise: '' }),
   KAFKA_BROKERS: variable(z.string().transform(list).pipe(z.array(hostAndPort)).optional(), {
     takes: 'list',
     says: 'Brokers of a Kafka cluster to start from, comma-separated `host:port`. Naming them publishes every event there.',
@@ -228,6 +238,8 @@ export type S3Config = {
   readonly secretAccessKey: string
 }
 
+export type EventStoreName = 'postgres' | 'eventstoredb'
+
 export type KafkaConfig = {
   readonly brokers: readonly string[]
   readonly topicPrefix: string
@@ -241,6 +253,9 @@ export type Config = {
   readonly http: { readonly host: string; readonly port: number; readonly publicUrl: string; readonly trustedProxies: number }
   /** Without a url the embedded PostgreSQL under `dataDir` is meant. */
   readonly database: { readonly url: string | undefined }
+  /** Which engine keeps the log. `eventStoreDb` may be known without being it: as where the log is to be moved. */
+  readonly eventStore: EventStoreName
+  readonly eventStoreDb: { readonly url: string } | undefined
   readonly dataDir: string
   readonly meta: {
     readonly appSecrets: readonly string[]
@@ -285,6 +300,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (present['MEDIA_STORE'] === 's3')
     for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
       if (present[name] === undefined) mistakes.push(`${name} is required with MEDIA_STORE=s3`)
+  if (present['EVENT_STORE'] === 'eventstoredb' && present['EVENTSTOREDB_URL'] === undefined)
+    mistakes.push('EVENTSTOREDB_URL is required with EVENT_STORE=eventstoredb')
   if ((present['KAFKA_SASL_USER'] === undefined) !== (present['KAFKA_SASL_PASSWORD'] === undefined))
     mistakes.push('KAFKA_SASL_USER and KAFKA_SASL_PASSWORD are set together or not at all')
   if (!parsed.success || mistakes.length > 0) throw new ConfigMistakes([...new Set(mistakes)])
@@ -299,6 +316,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       trustedProxies: data.RECADO_TRUSTED_PROXIES,
     },
     database: { url: data.DATABASE_URL },
+    eventStore: data.EVENT_STORE,
+    eventStoreDb: data.EVENTSTOREDB_URL === undefined ? undefined : { url: data.EVENTSTOREDB_URL },
     dataDir: resolve(data.RECADO_DATA_DIR),
     meta: {
       appSecrets: data.META_APP_SECRET,
