@@ -12,8 +12,9 @@ import type { Flights } from './flights.ts'
 import type { Content } from './outbox-changes.ts'
 import { channelKey, readContent, readNews, readOpen, readUnattended, type ChannelRef, type OutboxRow } from './outbox-table.ts'
 import type { Outbox, OutboxNews } from './outbox.ts'
+import { readRecentSends } from './recent-sends.ts'
 import type { Recording } from './recording.ts'
-import type { Limits } from './schedule.ts'
+import { rememberedMs, type Limits } from './schedule.ts'
 
 export type SenderTimes = {
   /** A channel whose sender is gone finds another one after this long. */
@@ -109,7 +110,9 @@ export function createChannels(deps: Deps): Channels {
         if (phase.stopping || channel.state === 'lost') return
         await sleep(catchUpMs)
       }
-      const rows = await readOpen(pool, lease)
+      // Every attempt of the one before us is in the log and, by now, in the tables.
+      const [rows, sends] = await Promise.all([readOpen(pool, lease), readRecentSends(pool, lease, now() - rememberedMs(limits))])
+      channel.schedule.remember(sends, now())
       channel.knownTo = head.position
       await Promise.all(rows.filter(({ state }) => state === 'sending').map(settleLeftBehind))
       for (const row of rows) if (row.state === 'queued') channel.schedule.put(row, now())
@@ -217,7 +220,8 @@ export function createChannels(deps: Deps): Channels {
     },
     async poll() {
       await catchUp()
-      const idleSince = performance.now() - times.idleMs
+      // Only the process that writes the outbox hears of a message at once: who does not lets go of a channel as soon as nothing waits in it.
+      const idleSince = performance.now() - (outbox.writingSince() === undefined ? times.pollMs : times.idleMs)
       const idle = [...channels.values()].filter(({ state, schedule, busyAt }) => state === 'live' && schedule.size() === 0 && busyAt < idleSince)
       if (idle.length > 0) await letGo(idle)
       for (const [key, until] of deniedUntil) if (until <= performance.now()) deniedUntil.delete(key)

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryResult } from 'pg'
 import type { Logger } from 'pino'
 import type { EventType } from '../../../domain/catalogue.ts'
+import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { start, type Position } from '../../../domain/kernel/position.ts'
 import { checkpointOf, checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../../postgres/lease.ts'
 import { inOneFlight } from '../../../postgres/transaction.ts'
 import { outboxChanges, outboxTypes, type Content, type OutboxChange } from './outbox-changes.ts'
 import { withReturned } from './outbox-returned.ts'
+import { attemptsOf, purgeRecentSends, sendsStatement } from './recent-sends.ts'
 import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type ChannelRef, type OutboxRow } from './outbox-table.ts'
 
 export const outboxSubscription = 'outbox'
@@ -41,6 +43,7 @@ const types: readonly string[] = [...outboxTypes, ...connectedTypes]
 const connected: ReadonlySet<string> = new Set(connectedTypes)
 
 const lazyMs = 1_000
+const purgeMs = 60_000
 const sharedMs = 50
 
 /**
@@ -68,11 +71,12 @@ export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, on
     since = stored
     let last: Promise<unknown> = Promise.resolve()
 
-    async function commit(changes: readonly OutboxChange[], to: Position): Promise<void> {
+    async function commit(changes: readonly OutboxChange[], to: Position, events: readonly RecordedEvent[] = []): Promise<void> {
       if (to <= stored) return
       const checkpoint = checkpointStatement({ name: lease.name, token: lease.token, from: stored, to })
       const update = updateStatement(changes)
-      const statements = [checkpoint, update, insertStatement(changes), deleteStatement(changes)].filter((one) => one !== undefined)
+      const sends = sendsStatement(attemptsOf(events, changes, Date.now()))
+      const statements = [checkpoint, update, sends, insertStatement(changes), deleteStatement(changes)].filter((one) => one !== undefined)
       const results = await inOneFlight(pool, statements)
       stored = to
       const news = [...freshNews(changes), ...(update === undefined ? [] : againNews(results[1]))]
@@ -90,11 +94,14 @@ export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, on
     const lazily = setInterval(() => {
       if (seen > stored) inTurn(() => commit([], seen)).catch((error: unknown) => failed.abort(error))
     }, lazyMs)
+    const purging = setInterval(() => {
+      purgeRecentSends(pool).catch((error: unknown) => log.debug({ err: error }, 'what was sent a while ago could not be forgotten'))
+    }, purgeMs)
     try {
       for await (const delivery of store.subscribe({ after: lease.position, filter: { types }, signal: ended })) {
         const { events, through } = delivery.kind === 'page' ? delivery : { events: [], through: delivery.through }
         const changes = await withReturned(outboxChanges(events), through, { store, db: pool })
-        if (changes.length > 0) await inTurn(() => commit(changes, through))
+        if (changes.length > 0) await inTurn(() => commit(changes, through, events))
         seen = through
         applied = through
         for (const { type, stream } of events) if (connected.has(type)) onConnected({ tenantId: stream.tenantId, channelId: stream.id })
@@ -102,6 +109,7 @@ export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, on
       if (failed.signal.aborted) throw failed.signal.reason
     } finally {
       clearInterval(lazily)
+      clearInterval(purging)
       applied = undefined
       since = undefined
       await last

@@ -217,3 +217,29 @@ describe('what is known of a message', () => {
     expect([schedule.size(), schedule.inFlight(), schedule.wakeAt(t0)]).toEqual([0, 0, undefined])
   })
 })
+
+describe('what went out before, by another sender', () => {
+  const sends = (count: number, conversationId: string, at: number) => Array.from({ length: count }, () => ({ conversationId, at }))
+
+  it('counts for its pair until the pair is at rest', () => {
+    const rows = Array.from({ length: 50 }, () => message('ana'))
+    const schedule = scheduleOf(rows)
+    schedule.remember(sends(44, 'ana', t0 - 3_000), t0)
+    expect(drain(schedule)).toHaveLength(1)
+    const late = scheduleOf(rows)
+    late.remember(sends(44, 'ana', t0 - 270_000), t0)
+    expect(drain(late)).toHaveLength(45)
+  })
+
+  it('counts for the number within its second, and not after it', () => {
+    const rows = Array.from({ length: 30 }, (_, n) => message(`person ${n}`))
+    const before = Array.from({ length: 10 }, (_, n) => ({ conversationId: `other ${n}`, at: t0 - 900 + n }))
+    const schedule = scheduleOf(rows, { perSecond: 10 })
+    schedule.remember(before, t0)
+    const times: number[] = before.map(({ at }) => at)
+    for (let now = t0; now < t0 + 5_000; now += 5) for (const _ of drain(schedule, now)) times.push(now)
+    expect(times).toHaveLength(40)
+    // In no second more than ten, wherever it begins, also across the handover.
+    for (let first = 0; first + 10 < times.length; first++) expect((times[first + 10] ?? 0) - (times[first] ?? 0)).toBeGreaterThanOrEqual(1_000)
+  })
+})

@@ -1,5 +1,6 @@
 import type { Position } from '../../../domain/kernel/position.ts'
 import type { OutboxRow } from './outbox-table.ts'
+import type { RecentSend } from './recent-sends.ts'
 import { createTimeHeap } from './time-heap.ts'
 import { createNumberLimit } from './number-limit.ts'
 import { createTokenBucket, type Rate, type TokenBucket } from './token-bucket.ts'
@@ -11,6 +12,9 @@ export type Limits = {
   /** Calls of this channel under way at the same time. */
   readonly atOnce: number
 }
+
+/** After this long a pair is at rest and a number has its second again, whatever was sent before. */
+export const rememberedMs = ({ pair }: Limits): number => Math.max(1_000, (pair.burst / pair.perSecond) * 1_000)
 
 type Conversation = {
   readonly id: string
@@ -40,6 +44,8 @@ export type Schedule = {
   throttle: (share: number) => void
   setPerSecond: (perSecond: number) => void
   succeeded: () => void
+  /** Before the first `next`: what went out lately, oldest first, by whoever sent for the number then. It counts as if it had gone out from here. */
+  remember: (sends: readonly RecentSend[], now: number) => void
   readonly size: () => number
   readonly inFlight: () => number
 }
@@ -241,6 +247,14 @@ export function createSchedule(limits: Limits, now: number): Schedule {
     },
     succeeded() {
       probing = false
+    },
+    remember(sends, now) {
+      for (const { conversationId, at } of sends) {
+        const then = Math.min(at, now)
+        pairOf(conversationId, then).take(then)
+        // Before that it does not count, and would only be a debt at a rate that may not be the right one yet.
+        if (then > now - 1_000) number.take(then)
+      }
     },
     size: () => byMessage.size,
     inFlight: () => flying,

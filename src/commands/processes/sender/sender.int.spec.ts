@@ -411,6 +411,19 @@ describe('several processes', () => {
     expect(texts()).toEqual(['next'])
   })
 
+  it('keep to the limits of a pair from where the one before them stopped', async () => {
+    const limits = { perSecond: 1_000, pair: { perSecond: 1 / 3_600, burst: 3 }, atOnce: 10 }
+    const first = startIn(here, { limits })
+    const [ana, berta] = [await someone(), await someone()]
+    for (const text of ['a1', 'a2', 'a3', 'a4']) await here.queue(tenantId, channelId, ana, text)
+    await expect.poll(texts).toEqual(['a1', 'a2', 'a3'])
+    await first.stop()
+    // Ana's fourth waits longer than Berta's first, and would go before it.
+    await here.queue(tenantId, channelId, berta, 'b1')
+    startIn(there, { limits })
+    await expect.poll(texts).toEqual(['a1', 'a2', 'a3', 'b1'])
+  })
+
   it('do not both call when both hold the channel and try the message at the same moment', async () => {
     const gate = Promise.withResolvers<void>()
     const ready: string[] = []
