@@ -195,7 +195,7 @@ function explain(error: unknown): readonly string[] {
   if (error instanceof KeyRefused) return [error.message]
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
     return ['The port is taken by another program. Set PORT to a free one.']
-  const known = ['EmbeddedPostgresRefused', 'MigrationRefused', 'WrongMasterKey', 'CommandRefused', 'ProjectionRefused', 'HandlerFailed']
+  const known = ['EmbeddedPostgresRefused', 'MigrationRefused', 'WrongMasterKey', 'CommandRefused', 'ProjectionRefused', 'HandlerFailed', 'LogElsewhere']
   if (error instanceof Error && known.includes(error.name)) return [error.message]
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)]
 }

@@ -59,7 +59,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   }
 
   try {
-    const storage = await openStorage(config, { log, metrics })
+    const storage = await openStorage(config, { log, metrics, onLeaving: failed })
     cleanUp.push(storage.close)
     const graph = { graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion }
     const cloudApi = countingSends(metrics.registry)(createCloudApi(graph))
@@ -118,6 +118,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       log,
       signal: ending.signal,
     })
+    storage.gate.minding(() => workers?.sender.stats().inFlight ?? 0)
     watchInstallation(metrics.registry, storage.workerPool)
     metrics.watch({
       progress: applied.progress,

@@ -4,6 +4,7 @@ import { runningServer } from '../adapters/embedded-postgres/running.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
 import { attachmentsUnder } from '../adapters/keyring/attachment-seal.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
+import { openGate } from '../composition/log-gate.ts'
 import { postgresLog, type LogEngine } from '../composition/log-engine.ts'
 import type { Config } from '../config.ts'
 import type { Vault } from '../domain/kernel/vault.ts'
@@ -39,6 +40,10 @@ export async function openTools(config: Config): Promise<Tools> {
     pools.set(name, made)
     return made
   }
+  const endPools = async (): Promise<void> => {
+    await Promise.allSettled([...pools.values()].map(async (one) => one.end()))
+    await stop()
+  }
   const workerPool = pool('worker', 'recado_worker', 4)
   let opened: Promise<Vault> | undefined
   /** The master key is asked for when something sealed is wanted, and not before: most commands work without it. */
@@ -56,8 +61,21 @@ export async function openTools(config: Config): Promise<Tools> {
     listenUrl: url,
     attachments: attachmentsUnder(vault),
   })
+  const gate = await openGate({
+    pool: workerPool,
+    engine: 'postgres',
+    log: { info: () => undefined, warn: (line) => console.error(line) },
+    onLeaving({ message }) {
+      console.error(message)
+      process.exit(1)
+    },
+  }).catch(async (error: unknown) => {
+    await close()
+    await endPools()
+    throw error
+  })
   return {
-    store,
+    store: gate.guard(store),
     scan,
     index,
     engine,
@@ -67,8 +85,8 @@ export async function openTools(config: Config): Promise<Tools> {
     vault,
     async close() {
       await close()
-      await Promise.allSettled([...pools.values()].map(async (one) => one.end()))
-      await stop()
+      await gate.close()
+      await endPools()
     },
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
+import type { LogGate } from '../adapters/event-store/gated.ts'
 import { createAttachmentSeal } from '../adapters/keyring/attachment-seal.ts'
 import { checkMasterKey } from '../adapters/keyring/master-key.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
@@ -13,6 +14,7 @@ import { masterKey } from '../keys.ts'
 import { prepareJobs } from '../postgres/jobs.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { createPool, type PoolOptions } from '../postgres/pool.ts'
+import { openGate } from './log-gate.ts'
 import { postgresLog, type LogEngine } from './log-engine.ts'
 import type { Metrics } from './metrics.ts'
 import { prepareReadModels } from '../projections/engine/generations.ts'
@@ -20,6 +22,8 @@ import { projections } from '../projections/index.ts'
 
 /** Everything that keeps something: the database, its pools by role, the log, the keys. */
 export type Storage = LogEngine & {
+  /** Passed by every append: see `recado store copy`. */
+  readonly gate: LogGate
   readonly vault: Vault
   /** Reads one tenant at a time, behind row level security. */
   readonly apiPool: Pool
@@ -33,7 +37,10 @@ export type Storage = LogEngine & {
   readonly mediaStore: MediaStore
 }
 
-export async function openStorage(config: Config, { log, metrics }: { log: Logger; metrics: Metrics }): Promise<Storage> {
+export async function openStorage(
+  config: Config,
+  { log, metrics, onLeaving }: { log: Logger; metrics: Metrics; onLeaving: (why: Error) => void },
+): Promise<Storage> {
   // Before the database is started for the first time: a database without its key beside it must not get a new one.
   const key = masterKey(config)
   let closing = false
@@ -60,6 +67,8 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     if (applied.length > 0) log.info({ applied }, 'database migrated')
     const workerPool = pool('recado_worker', 16, 'worker')
     await checkMasterKey({ pool: workerPool, masterKey: key })
+    // Before anything is written: where the log has moved away from, nothing goes on.
+    const gate = await openGate({ pool: workerPool, engine: 'postgres', log, onLeaving })
     const ownerPool = pool('owner', 2, 'owner')
     await prepareReadModels(ownerPool, projections)
     await prepareJobs(ownerPool)
@@ -72,6 +81,8 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
     const engine = postgresLog({ storePool, workerPool, apiPool, scanPool: copyPool, listenUrl: url, onBatch: metrics.onBatch, attachments })
     return {
       ...engine,
+      store: gate.guard(engine.store),
+      gate,
       vault,
       apiPool,
       workerPool,
@@ -81,6 +92,7 @@ export async function openStorage(config: Config, { log, metrics }: { log: Logge
       mediaStore,
       async close() {
         await engine.close()
+        await gate.close()
         await mediaStore.close()
         await end()
       },

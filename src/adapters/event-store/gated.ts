@@ -20,13 +20,13 @@ export type GateOptions = {
   readonly onLeaving: (why: LogElsewhere) => void
   /** What may still be written while the gate closes: what came of calls that were made before. */
   readonly isLastWord?: (append: Append) => boolean
-  /** Calls to the outside under way, whose results have yet to be written. */
-  readonly busy?: () => number
   readonly everyMs?: number
 }
 
 export type LogGate = {
   readonly guard: (store: EventStore) => EventStore
+  /** Calls to the outside under way, whose results have yet to be written: they are waited for. */
+  readonly minding: (busy: () => number) => void
   /** Takes the process off the list. Call it when nothing appends any more. */
   readonly close: () => Promise<void>
 }
@@ -46,7 +46,7 @@ const moved = (engine: string, { engine: home, since }: Pick<LogHome, 'engine' |
  * @throws LogElsewhere when the log is on another engine. While it is on its way there, this waits.
  */
 export async function openLogGate(options: GateOptions): Promise<LogGate> {
-  const { pool, engine, log, onLeaving, isLastWord = () => false, busy = () => 0, everyMs = 1_000 } = options
+  const { pool, engine, log, onLeaving, isLastWord = () => false, everyMs = 1_000 } = options
   const user = { id: randomUUID(), who: `${hostname()}:${process.pid}` }
   const closing = new AbortController()
   let home = await enter()
@@ -54,6 +54,7 @@ export async function openLogGate(options: GateOptions): Promise<LogGate> {
   let acknowledged = home.epoch
   let heardAt = performance.now()
   let underWay = 0
+  let busy = (): number => 0
 
   async function enter(): Promise<LogHome> {
     for (let tries = 0; ; tries++) {
@@ -123,6 +124,9 @@ export async function openLogGate(options: GateOptions): Promise<LogGate> {
         }
       },
     }),
+    minding(calls) {
+      busy = calls
+    },
     async close() {
       closing.abort()
       await beating

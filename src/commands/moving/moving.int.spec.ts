@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAttachmentSeal } from '../../adapters/keyring/attachment-seal.ts'
 import { createMemoryEventStore } from '../../adapters/event-store/memory/event-store.ts'
-import { LogElsewhere, openLogGate } from '../../adapters/event-store/gated.ts'
+import { openLogGate, type LogElsewhere } from '../../adapters/event-store/gated.ts'
 import { createPostgresEventStore } from '../../adapters/event-store/postgres/event-store.ts'
 import { createPostgresImport } from '../../adapters/event-store/postgres/import-log.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
@@ -64,7 +64,7 @@ async function fill(store: EventStore, streams = 40): Promise<StreamRef[]> {
   )
 }
 
-const withoutPosition = ({ position: _, ...rest }: RecordedEvent) => rest
+const withoutPosition = (event: RecordedEvent) => ({ ...event, position: undefined })
 const all = async (store: EventStore) => (await collect(eventsOf(store, start))).map(withoutPosition)
 
 describe('copying the log into another engine', () => {
@@ -352,9 +352,9 @@ describe('the gate of the log', () => {
       log: quiet,
       everyMs: 20,
       onLeaving: () => undefined,
-      busy: () => inFlight,
       isLastWord: ({ events }) => events.every(({ type }) => type === 'SendAccepted'),
     })
+    gate.minding(() => inFlight)
     const guarded = gate.guard(store)
     const append = async (type: string) =>
       guarded.append({ stream: someStream(), expected: 0, events: someEvents(1, { type }) }).then(({ outcome }) => outcome, String)

@@ -13,7 +13,8 @@ export async function* pagesOf(
 ): AsyncGenerator<{ events: readonly RecordedEvent[]; through: Position }> {
   let from = after
   let limit = 100
-  while (signal?.aborted !== true) {
+  for (;;) {
+    if (signal?.aborted === true) return
     const page = await store.readAll({ after: from, limit, attachments: true })
     if (page.events.length > 0) yield page
     // Short of a page the end was reached; what has been appended meanwhile is for the next look.
