@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
-import type { Delivery, EventStore } from '../../domain/kernel/event-store.ts'
+import type { EventSource, SourceDelivery } from '../../domain/kernel/event-source.ts'
 import { start, type Position } from '../../domain/kernel/position.ts'
 import { holdLease, isLeaseLost, LeaseLost, type Lease } from '../../postgres/lease.ts'
 import { untilFree } from '../../postgres/lease-watch.ts'
@@ -10,13 +10,15 @@ import { generationOf, prepareReadModels } from './generations.ts'
 import { schemaOf, subscriptionOf } from './naming.ts'
 import { createPageWriter, readParkedKeys } from './page-writer.ts'
 import type { Projection } from './projection.ts'
+import { placeAt } from './source-places.ts'
 import { workLine } from './work-line.ts'
 
 export type Applied = { readonly projection: string; readonly position: Position }
 
 export type RunProjection = {
   readonly projection: Projection
-  readonly store: Pick<EventStore, 'subscribe'>
+  /** The log, or what carries it on. */
+  readonly store: EventSource
   /** Connections of the role recado_worker. */
   readonly pool: Pool
   /** Connections of the login user, who owns the tables: used at the start only. */
@@ -150,10 +152,10 @@ async function follow(
     onApplied?.({ projection: projection.name, position })
   }
 
-  async function take({ events, through }: Extract<Delivery, { kind: 'page' }>): Promise<void> {
+  async function take({ events, through, place }: Extract<SourceDelivery, { kind: 'page' }>): Promise<void> {
     if (through <= carefulThrough) {
       await line.empty()
-      await writer.applyCarefully(events, through)
+      await writer.applyCarefully(events, through, place)
       return applied(through)
     }
     const failing = (error: unknown): never => {
@@ -163,7 +165,7 @@ async function follow(
     const prepared = await writer.prepare(events).catch(failing)
     await line.empty()
     line.add(async () => {
-      await writer.commit(prepared, through).catch(failing)
+      await writer.commit(prepared, through, place).catch(failing)
       applied(through)
     })
   }
@@ -172,7 +174,9 @@ async function follow(
     applied(lease.position)
     await setStatus(pool, lease, 'live')
     const signal = AbortSignal.any([held, failed.signal])
-    for await (const delivery of store.subscribe({ after: lease.position, filter: { types: projection.handles }, signal, pageSize })) {
+    const place = await placeAt(pool, lease.name, lease.position)
+    const filter = { types: projection.handles }
+    for await (const delivery of store.subscribe({ name: lease.name, after: lease.position, place, filter, signal, pageSize })) {
       if (delivery.kind === 'page') {
         await take(delivery)
         if (projection.unhurried === true && delivery.events.length < pageSize) await pause(gatherMs, signal)
@@ -180,7 +184,7 @@ async function follow(
       }
       await line.empty()
       // Nothing to write, and still a place that was reached: for whoever asks the database how far it is.
-      await writer.commit({ changes: new Map(), parked: [], newlyParked: [] }, delivery.through)
+      await writer.commit({ changes: new Map(), parked: [], newlyParked: [] }, delivery.through, delivery.place)
       applied(delivery.through)
     }
     await line.empty()

@@ -10,6 +10,7 @@ import { isPoison } from './failures.ts'
 import { foldPage, keyPage, messageOf, rowKey, rowsToLoad, tenantOf, type Change, type Parked, type RowKey } from './fold-page.ts'
 import type { AnyRow, Projection } from './projection.ts'
 import { rowTable } from './rows.ts'
+import { keepPlace } from './source-places.ts'
 
 /** What a page comes to: rows to write, events to park. Not yet in the database. */
 export type Prepared = {
@@ -25,15 +26,20 @@ export type Prepared = {
 export type PageWriter = {
   /** Reads the rows that are not at hand and folds. May run while the page before is being committed; pages are prepared in log order. */
   readonly prepare: (events: readonly RecordedEvent[]) => Promise<Prepared>
-  /** Checkpoint, rows and parked events in one transaction and one flight. Nothing to write: the checkpoint is left for `save`. */
-  readonly commit: (prepared: Prepared, through: Position) => Promise<void>
+  /**
+   * Checkpoint, rows, parked events and the source's place in one transaction and one flight. Nothing to write: the checkpoint is left for `save`.
+   */
+  readonly commit: (prepared: Prepared, through: Position, place?: string) => Promise<void>
   /** Stores how far it came when that was left out. */
   readonly save: () => Promise<void>
   /** One event at a time where need be: what fails by itself is parked, the rest is applied. For a page that `commit` could not write. */
-  readonly applyCarefully: (events: readonly RecordedEvent[], through: Position) => Promise<void>
+  readonly applyCarefully: (events: readonly RecordedEvent[], through: Position, place?: string) => Promise<void>
   /** How many rows wait for somebody to look at an event. */
   readonly parkedRows: () => number
 }
+
+/** How far it came, and where the source goes on behind that. In the middle of a page of the source that is not known. */
+type Reached = { readonly position: Position; readonly place: string | undefined }
 
 export async function createPageWriter({
   projection,
@@ -64,7 +70,7 @@ export async function createPageWriter({
   tell(parkedKeys)
   let parkedInDatabase = parkedKeys.size
   let stored = lease.position
-  let reached = lease.position
+  let reached: Reached = { position: lease.position, place: undefined }
 
   async function prepare(events: readonly RecordedEvent[]): Promise<Prepared> {
     const wanted = discarded.size === 0 ? events : events.filter(({ position }) => !discarded.has(position))
@@ -97,44 +103,46 @@ export async function createPageWriter({
     return { changes: folded.changes, parked: all, newlyParked }
   }
 
-  async function commit({ changes, parked, newlyParked }: Prepared, through: Position): Promise<void> {
-    reached = through
+  async function commit({ changes, parked, newlyParked }: Prepared, through: Position, place?: string): Promise<void> {
+    reached = { position: through, place }
     if (changes.size === 0 && parked.length === 0) return
-    await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], through)
+    await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], reached)
     parkedInDatabase += newlyParked.length
     tell(newlyParked)
   }
 
-  async function write(statements: readonly Statement[], to: Position): Promise<void> {
-    await inOneFlight(pool, [checkpointStatement({ name: lease.name, token: lease.token, from: stored, to }), ...statements])
-    stored = to
+  async function write(statements: readonly Statement[], to: Reached): Promise<void> {
+    const { position, place } = to
+    const placed = place === undefined ? [] : [keepPlace(lease.name, position, place)]
+    await inOneFlight(pool, [checkpointStatement({ name: lease.name, token: lease.token, from: stored, to: position }), ...placed, ...statements])
+    stored = position
     reached = to
   }
 
-  async function applyCarefully(events: readonly RecordedEvent[], through: Position): Promise<void> {
+  async function applyCarefully(events: readonly RecordedEvent[], through: Position, place?: string): Promise<void> {
     // Nothing of the failed try may survive in the hot rows.
     hot.clear()
     let prepared: Prepared | undefined
     try {
       prepared = await prepare(events)
-      await commit(prepared, through)
+      await commit(prepared, through, place)
       return
     } catch (error) {
       if (!isPoison(error)) throw error
       for (const key of prepared?.newlyParked ?? []) parkedKeys.delete(key)
       hot.clear()
-      if (events.length <= 1) return parkAlone(events, through, error)
+      if (events.length <= 1) return parkAlone(events, { position: through, place }, error)
     }
     const half = events.slice(0, Math.ceil(events.length / 2))
     await applyCarefully(half, half.at(-1)?.position ?? through)
-    await applyCarefully(events.slice(half.length), through)
+    await applyCarefully(events.slice(half.length), through, place)
   }
 
-  async function parkAlone(events: readonly RecordedEvent[], through: Position, error: unknown): Promise<void> {
+  async function parkAlone(events: readonly RecordedEvent[], through: Reached, error: unknown): Promise<void> {
     const parked = keyPage(projection, events).keyed.map(({ at, id }) => ({ at, id, category: 'failed' as const, error: messageOf(error) }))
     const newlyParked = parked.map(({ at, id }) => rowKey(at.stream.tenantId, id))
     for (const key of newlyParked) parkedKeys.add(key)
-    await commit({ changes: new Map(), parked, newlyParked }, through)
+    await commit({ changes: new Map(), parked, newlyParked }, through.position, through.place)
   }
 
   return {
@@ -142,7 +150,7 @@ export async function createPageWriter({
     commit,
     applyCarefully,
     async save() {
-      if (reached > stored) await write([], reached)
+      if (reached.position > stored) await write([], reached)
     },
     parkedRows: () => parkedInDatabase,
   }

@@ -1,0 +1,236 @@
+import type { Kafka } from 'kafkajs'
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import type { EventSource, SourceDelivery, SourceSubscription } from '../../domain/kernel/event-source.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
+import { justBefore, type Position } from '../../domain/kernel/position.ts'
+import { pause } from '../../postgres/pause.ts'
+import { decodeRecord, headOf } from './decode-record.ts'
+import { createMerge, type Found, type Merged } from './merge.ts'
+import { consumeTopic, RecordsLost } from './topic-consumer.ts'
+import type { Watermark } from './watermark.ts'
+import { createWatermarks } from './watermarks.ts'
+
+export type KafkaFeedOptions = {
+  readonly kafka: Kafka
+  /** The topic with every event. */
+  readonly topic: string
+  /** In front of the names of the followers: their consumer groups. */
+  readonly groupPrefix: string
+  readonly pool: Pool
+  readonly listenUrl: string
+  /** For what is far behind, for what the topic has lost, and for events that are too large for it. */
+  readonly log: Pick<EventStore, 'readAll'>
+  readonly logger: Logger
+  /** With more records than this before it, a follower reads the log instead, which hands out only what it asks for (50,000). */
+  readonly farBehind?: number
+  /** Records of one partition that wait for others, at most, before no more of it are fetched (4,000). */
+  readonly mostWaiting?: number
+}
+
+export type KafkaFeed = EventSource & { readonly close: () => Promise<void> }
+
+/** Where a follower is. Without offsets it has to find its place: the log is read up to a watermark, the topic from there on. */
+type Place = { position: Position; offsets: readonly number[] | undefined }
+
+const defaultPageSize = 1_000
+
+/**
+ * The log, as Kafka carries it on. Every follower is a consumer group of its own and gives its place along with each page; nothing is committed to Kafka.
+ * A follower is LOOKING (no offsets, or far behind) → READING THE LOG up to a watermark → FED by the topic; back to the start when the topic has lost
+ * records; again from its place after the broker was away, for as long as that takes.
+ * Invariant: the pages of one subscription are those of the log: in order of positions, nothing twice, nothing left out (see `createMerge`).
+ */
+export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
+  const { kafka, topic, groupPrefix, log, logger, farBehind = 50_000, mostWaiting = 4_000 } = options
+  const watermarks = createWatermarks(options)
+  const closing = new AbortController()
+  /** Of this process, by group: who begins again waits until its former self has left, else the group would share the partitions out to both. */
+  const leaving = new Map<string, Promise<void>>()
+
+  async function* subscribe(subscription: SourceSubscription): AsyncGenerator<SourceDelivery> {
+    const signal = AbortSignal.any([subscription.signal, closing.signal])
+    const place: Place = { position: subscription.after, offsets: offsetsOf(subscription.place) }
+    let troubles = 0
+    while (!signal.aborted) {
+      try {
+        for await (const delivery of from(place, { ...subscription, signal })) {
+          place.position = delivery.through
+          place.offsets = offsetsOf(delivery.place)
+          if (delivery.kind === 'caught-up') troubles = 0
+          yield delivery
+        }
+      } catch (error) {
+        if (error instanceof RecordsLost) place.offsets = undefined
+        logger[troubles++ === 0 ? 'warn' : 'debug']({ err: error, follower: subscription.name }, 'not fed by Kafka for now, trying again')
+        await pause(Math.min(5_000, 200 * 2 ** Math.min(troubles, 5)) * (0.5 + Math.random()), signal)
+      }
+    }
+  }
+
+  async function* from(place: Place, subscription: SourceSubscription): AsyncGenerator<SourceDelivery> {
+    const { signal } = subscription
+    let { position, offsets } = place
+    while (offsets === undefined || !(await isWithinReach(offsets))) {
+      const seam = await present(signal)
+      if (seam === undefined) return
+      for await (const delivery of readLog(position, seam, subscription)) {
+        position = delivery.through
+        yield delivery
+      }
+      if (signal.aborted) return
+      offsets = seam.ends
+    }
+    yield* follow(position, offsets, subscription)
+  }
+
+  async function present(signal: AbortSignal): Promise<Watermark | undefined> {
+    return new Promise((resolve) => {
+      let leave = (): void => undefined
+      const done = (watermark?: Watermark): void => {
+        resolve(watermark)
+        signal.removeEventListener('abort', aborted)
+        queueMicrotask(() => leave())
+      }
+      const aborted = (): void => done()
+      if (signal.aborted) return resolve(undefined)
+      signal.addEventListener('abort', aborted, { once: true })
+      leave = watermarks.follow(done)
+    })
+  }
+
+  /** Whether the topic has all that follows these offsets, and not too much of it. */
+  async function isWithinReach(offsets: readonly number[]): Promise<boolean> {
+    const admin = kafka.admin()
+    try {
+      await admin.connect()
+      let behind = 0
+      for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+        const offset = offsets[partition] ?? 0
+        if (offset < Number(low) || offset > Number(high)) return false
+        behind += Number(high) - offset
+      }
+      return behind <= farBehind
+    } finally {
+      await admin.disconnect()
+    }
+  }
+
+  async function* readLog(after: Position, seam: Watermark, { filter, pageSize = defaultPageSize, signal }: SourceSubscription) {
+    for (let position = after; position < seam.through && !signal.aborted;) {
+      const { events, through } = await log.readAll({ after: position, ...(filter === undefined ? {} : { filter }), limit: pageSize })
+      if (through <= position) throw new Error(`the log ends at ${position}, before what was published of it (${seam.through})`)
+      position = through
+      yield { kind: 'page' as const, events, through, place: position < seam.through ? undefined : JSON.stringify(seam.ends) }
+    }
+  }
+
+  async function* follow(after: Position, offsets: readonly number[], subscription: SourceSubscription): AsyncGenerator<SourceDelivery> {
+    const { name, filter, pageSize = defaultPageSize, signal } = subscription
+    const group = `${groupPrefix}${name}`
+    const merge = createMerge({ after, offsets })
+    const types = filter?.types === undefined ? undefined : new Set(filter.types)
+    const bell = createBell(signal)
+    const forget = watermarks.follow((watermark) => {
+      merge.published(watermark)
+      bell.ring()
+    })
+    let failure: { readonly error: unknown } | undefined
+    await leaving.get(group)
+    const consumer = consumeTopic({
+      kafka,
+      topic,
+      group,
+      next: merge.next,
+      isFull: (partition) => merge.waiting(partition) >= mostWaiting,
+      take(partition, records, next) {
+        const found: Found[] = []
+        let last: Position | undefined
+        for (const record of records) {
+          const head = headOf(record)
+          if (head === undefined) {
+            logger.warn({ topic, partition, offset: record.offset }, 'a record that is none of ours was left out')
+            continue
+          }
+          last = head.position
+          if (types?.has(head.type) === false) continue
+          const event = decodeRecord(record)
+          if (filter?.tenantId !== undefined && event !== undefined && event.stream.tenantId !== filter.tenantId) continue
+          found.push({ offset: Number(record.offset), position: head.position, event })
+        }
+        merge.fetched(partition, found, next, last)
+        bell.ring()
+      },
+      onFailure(error) {
+        failure = { error }
+        bell.ring()
+      },
+    })
+    try {
+      for (let announced: Position | undefined; !signal.aborted;) {
+        if (failure !== undefined) throw failure.error
+        const heard = bell.next()
+        const merged = merge.take(pageSize)
+        if (merged !== undefined) {
+          consumer.resume()
+          const { through, offsets: behind, found } = merged
+          const place = JSON.stringify(behind)
+          const atTheTip = merge.atTheTip()
+          if (found.length > 0 || !atTheTip) yield { kind: 'page', events: await eventsOf(merged, subscription), through, place }
+          if (!atTheTip || announced === through) continue
+          announced = through
+          yield { kind: 'caught-up', through, place }
+          continue
+        }
+        await heard
+      }
+    } finally {
+      forget()
+      const left = consumer.stop().finally(() => leaving.get(group) === left && leaving.delete(group))
+      leaving.set(group, left)
+    }
+  }
+
+  /** Where a record only keeps its place, the event is in the log. */
+  async function eventsOf({ found }: Merged, { filter }: SourceSubscription): Promise<RecordedEvent[]> {
+    const events: RecordedEvent[] = []
+    for (const { position, event } of found) {
+      if (event !== undefined) {
+        events.push(event)
+        continue
+      }
+      const page = await log.readAll({ after: justBefore(position), limit: 1, ...(filter === undefined ? {} : { filter }) })
+      events.push(...page.events.filter((one) => one.position === position))
+    }
+    return events
+  }
+
+  return {
+    subscribe,
+    async close() {
+      closing.abort()
+      await Promise.all(leaving.values())
+    },
+  }
+}
+
+/** Offsets by partition; undefined when the place is none of ours. */
+function offsetsOf(place: string | undefined): readonly number[] | undefined {
+  if (place === undefined) return undefined
+  const offsets: unknown = JSON.parse(place)
+  return Array.isArray(offsets) && offsets.every((one): one is number => Number.isSafeInteger(one) && Number(one) >= 0) ? offsets : undefined
+}
+
+/** `next` resolves with the next `ring`, and when the signal says stop: asked for before one looks, nothing that happens meanwhile is missed. */
+function createBell(signal: AbortSignal): { ring: () => void; next: () => Promise<void> } {
+  let { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  return {
+    ring() {
+      resolve()
+      if (!signal.aborted) ({ promise, resolve } = Promise.withResolvers<void>())
+    },
+    next: async () => promise,
+  }
+}
