@@ -26,11 +26,14 @@ export function createKafka({ brokers, tls, sasl, clientId, log }: KafkaOptions)
     requestTimeout: 10_000,
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000 },
     logLevel: logLevel.INFO,
-    logCreator:
-      () =>
-      ({ namespace, log: { message, timestamp: _, logger: __, stack: ___, ...more } }: LogEntry) =>
-        log.debug({ kafka: namespace, ...more }, message),
+    logCreator: () => (entry) => log.debug(spoken(entry), entry.log.message),
   })
+}
+
+/** Its time, stack and own name are noise beside ours. */
+function spoken({ namespace, log }: LogEntry): Record<string, unknown> {
+  const left = new Set(['message', 'timestamp', 'logger', 'stack'])
+  return { kafka: namespace, ...Object.fromEntries(Object.entries(log).filter(([name]) => !left.has(name))) }
 }
 
 /** kafkajs has a type for each mechanism, and they differ in the word only. */

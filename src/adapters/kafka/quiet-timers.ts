@@ -8,8 +8,8 @@ export function quietTimers(): void {
   if (quiet) return
   quiet = true
   const emitWarning = process.emitWarning.bind(process)
-  process.emitWarning = ((warning: string | Error, ...more: [never]) => {
-    if ((more[0] as unknown) === 'TimeoutNegativeWarning') return
-    emitWarning(warning, ...more)
-  }) as typeof process.emitWarning
+  process.emitWarning = (warning: string | Error, ...more: never[]) => {
+    if (String(more[0]) === 'TimeoutNegativeWarning') return
+    Reflect.apply(emitWarning, undefined, [warning, ...more])
+  }
 }
