@@ -8,6 +8,7 @@ import { KeyRefused } from './keys.ts'
 import type { ExportOptions } from './cli/export-events.ts'
 import type { DeliveriesWish } from './cli/replay.ts'
 import type { RunOptions } from './cli/run-projection.ts'
+import type { CopyWish } from './cli/store.ts'
 import type { Recado } from './main.ts'
 
 // What was compiled (and stripped of its types) at the first start is kept: the second one needs 1 s less and 25 MB less.
@@ -125,6 +126,28 @@ replay
     command(async (config) => (await import('./cli/replay.ts')).redriveProcess(config, name, options)),
   )
 
+const store = program.command('store').description('where the log is, and how to move it to another engine; see docs/how-to/move-the-log.md')
+const engineOption = (flag: string, says: string): Option => new Option(flag, says).choices(['postgres', 'eventstoredb']).makeOptionMandatory()
+
+store
+  .command('copy')
+  .description('copy the log into another engine while Recado runs, and compare both event by event; killed, it goes on where it was')
+  .addOption(engineOption('--from <engine>', 'where the log is'))
+  .addOption(engineOption('--to <engine>', 'where it is copied to'))
+  .option('--switch', 'then freeze the log, copy the rest, and make the other engine the true one: every process of Recado ends')
+  .option('--sample <streams>', 'so many streams are read one by one as well', '200')
+  .action(async (wish: CopyWish) => command(async (config) => (await import('./cli/store.ts')).copyStore(config, wish)))
+
+store
+  .command('status')
+  .description('where the log is, who has it open, and how far a copy is')
+  .action(async () => command(async (config) => (await import('./cli/store.ts')).storeStatus(config)))
+
+store
+  .command('abort')
+  .description('give a copy up; the log is opened again where it was')
+  .action(async () => command(async (config) => (await import('./cli/store.ts')).abortCopy(config)))
+
 await program.parseAsync()
 
 /** A command that does its work and ends; what goes wrong is said in a sentence where it can be. */
@@ -195,7 +218,19 @@ function explain(error: unknown): readonly string[] {
   if (error instanceof KeyRefused) return [error.message]
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
     return ['The port is taken by another program. Set PORT to a free one.']
-  const known = ['EmbeddedPostgresRefused', 'MigrationRefused', 'WrongMasterKey', 'CommandRefused', 'ProjectionRefused', 'HandlerFailed', 'LogElsewhere']
+  const known = [
+    'EmbeddedPostgresRefused',
+    'MigrationRefused',
+    'WrongMasterKey',
+    'CommandRefused',
+    'ProjectionRefused',
+    'HandlerFailed',
+    'LogElsewhere',
+    'LogsDiffer',
+    'ImportRefused',
+    'SwitchRefused',
+    'MoveTaken',
+  ]
   if (error instanceof Error && known.includes(error.name)) return [error.message]
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)]
 }

@@ -41,8 +41,11 @@ export const untouched: Readonly<Record<string, string>> = {
 
 export const named = new Set([...exact, ...through].map(([table, column]) => `${table}.${column}`))
 
+/** The lease of whoever copies. */
+export const copyLease = 'store-copy'
+
 /** Subscriptions that belong to one engine: the place index follows EventStoreDB, and goes on from where it is when the log comes back. */
-export const ofOneEngine = ['places']
+const leftAlone = ['places', copyLease]
 
 /** Something in the database names a place in the log at which there is no event. Nothing was changed. */
 export class PositionUnknown extends Error {
@@ -81,7 +84,7 @@ export async function translatePositions(client: PoolClient): Promise<Translated
     'es.subscriptions',
     `update es.subscriptions s set position = ${last('s.position')}, fencing_token = fencing_token + 1, owner = null, lease_until = null
      where not name = any($1) and name not like 'custom\\_%'`,
-    [ofOneEngine],
+    [leftAlone],
   )
   // Its tables are built from the beginning at the next run, as when its file has changed.
   await run('custom projections', `delete from es.subscriptions where name like 'custom\\_%'`)
