@@ -61,7 +61,7 @@ async function receive(texts: readonly string[]): Promise<string> {
   const contacts = [{ profile: { name: 'Ana Pérez' }, wa_id: '34600111222' }]
   const value = { messaging_product: 'whatsapp', metadata: { display_phone_number: '34900', phone_number_id: phoneNumberId }, contacts, messages }
   const parsed = { object: 'whatsapp_business_account', entry: [{ id: '400', changes: [{ field: 'messages', value }] }] }
-  await useCases.receive({ raw: Buffer.from(JSON.stringify(parsed)), parsed, app: 'default' })
+  await useCases.receive({ raw: Buffer.from(JSON.stringify(parsed)), outline: { soleNumber: undefined }, app: 'default' })
   const { events } = await store.readAll({ after: start, filter: { types: ['WebhookReceived'] }, limit: 100 })
   return events.at(-1)?.stream.id ?? ''
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import express, { type NextFunction } from 'express'
-import { nestsDeeperThan } from '../webhooks/json-depth.ts'
+import { nestsDeeperThan } from './json-depth.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from './principal.ts'
 import { problem } from './problem.ts'
 

@@ -1,9 +1,9 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { outlineOf } from '../../commands/deliveries/outline.ts'
 import type { ReceiveDelivery } from '../../commands/deliveries/receive-delivery.ts'
 import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
-import { nestsDeeperThan } from './json-depth.ts'
 import { isSigned, signatureOf } from './signature.ts'
 
 /** A Meta app whose webhooks come here: `default`, or a tenant's own behind an unguessable hook. */
@@ -31,7 +31,6 @@ export type FrontOptions = {
 
 /** Meta sends at most 3 MB. */
 const maxBytes = 3 * 1024 * 1024
-const maxDepth = 128
 const discardMs = 5_000
 const roomBytes = 64 * 1024 * 1024
 const path = /^\/(?:webhooks\/meta(?:\/([A-Za-z0-9_-]{1,128}))?|api\/whatsapp\/webhook)\/?$/
@@ -103,12 +102,12 @@ function take(req: IncomingMessage, res: ServerResponse, { hook, room }: { hook:
       answer(res, 401)
       return said('unsigned')
     }
-    const parsed = parseJson(body)
-    if (parsed === undefined) {
+    const outline = isAscii(body) || isUtf8(body) ? outlineOf(body) : undefined
+    if (outline === undefined) {
       answer(res, 400)
       return said('malformed')
     }
-    options.receive({ raw: body, parsed: parsed.value, app: app.name, tenantId: app.tenantId }).then(() => {
+    options.receive({ raw: body, outline, app: app.name, tenantId: app.tenantId }).then(() => {
       answer(res, 200, nothing)
       said('accepted')
     }, failed)
@@ -125,17 +124,6 @@ function take(req: IncomingMessage, res: ServerResponse, { hook, room }: { hook:
       failed(error)
     }
   })
-}
-
-/** Meta escapes what is not ASCII, so its bodies are read the fast way: one byte is one character. */
-function parseJson(body: Buffer): { value: unknown } | undefined {
-  const text = isAscii(body) ? body.toString('latin1') : isUtf8(body) ? body.toString('utf8') : undefined
-  if (text === undefined || nestsDeeperThan(text, maxDepth)) return undefined
-  try {
-    return { value: JSON.parse(text) as unknown }
-  } catch {
-    return undefined
-  }
 }
 
 /**

@@ -2,11 +2,12 @@ import { hash } from 'node:crypto'
 import type { Clock } from '../../domain/kernel/clock.ts'
 import type { NewEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
-import { streamRef } from '../../domain/kernel/stream.ts'
+import { platformTenant, streamRef } from '../../domain/kernel/stream.ts'
+import type { Outline } from './outline.ts'
 import { routeDelivery, type Part, type Routes } from './route-delivery.ts'
 
 /** `tenantId`: whose own Meta app signed it. Its secret proves nothing about other tenants' numbers, so all of it stays with that tenant. */
-export type ReceiveDelivery = (delivery: { raw: Uint8Array; parsed: unknown; app: string; tenantId?: string | undefined }) => Promise<unknown>
+export type ReceiveDelivery = (delivery: { raw: Uint8Array; outline: Outline; app: string; tenantId?: string | undefined }) => Promise<unknown>
 
 /**
  * Stores a verified delivery (the store seals it) before anybody says 200. The stream's id derives from the bytes: the same delivery sent again is already there,
@@ -16,11 +17,11 @@ export type ReceiveDelivery = (delivery: { raw: Uint8Array; parsed: unknown; app
  */
 export function createReceiveDelivery({ store, routes, clock }: Deps & { routes: Routes }): ReceiveDelivery {
   const deps = { store, clock }
-  return ({ raw, parsed, app, tenantId }) => {
+  return ({ raw, outline: { soleNumber }, app, tenantId }) => {
     const sha256 = hash('sha256', raw, 'hex')
-    const parts: readonly Part[] = tenantId === undefined ? routeDelivery(parsed, routes) : [{ tenantId, value: undefined }]
-    const [only] = parts
-    if (only !== undefined && parts.length === 1) return storeDelivery(deps, { part: only, raw, sha256, app })
+    const owner = tenantId ?? (soleNumber === undefined ? undefined : (routes.channelOfNumber(soleNumber)?.tenantId ?? platformTenant))
+    if (owner !== undefined) return storeDelivery(deps, { part: { tenantId: owner, value: undefined }, raw, sha256, app })
+    const parts = routeDelivery(JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8')), routes)
     return Promise.all(parts.map((part) => storeDelivery(deps, { part, raw, sha256, app })))
   }
 }

@@ -16,8 +16,6 @@ export type Part = { readonly tenantId: string; readonly value: unknown }
  * and never sees a neighbour's. What belongs to nobody (yet) goes to the platform tenant.
  */
 export function routeDelivery(delivery: unknown, routes: Routes): readonly Part[] {
-  const sole = soleOwner(delivery, routes)
-  if (sole !== undefined) return [{ tenantId: sole, value: undefined }]
   const changes = changesOf(delivery)
   const tenants = new Set<string>()
   const owned = changes.map((change) => {
@@ -66,15 +64,6 @@ function ownersOf({ phoneNumberId, wabaId }: Change, routes: Routes): readonly s
   }
   const tenants = wabaId === undefined ? [] : routes.tenantsOfWaba(wabaId)
   return tenants.length === 0 ? [platformTenant] : tenants
-}
-
-/** The number's tenant where the delivery is one change of one number, as nearly all are: looked up without laying anything out. */
-function soleOwner(delivery: unknown, routes: Routes): string | undefined {
-  const entries = arrayIn(delivery, 'entry')
-  const changes = entries.length === 1 ? arrayIn(entries[0], 'changes') : []
-  if (changes.length !== 1) return undefined
-  const phoneNumberId = idIn(fieldIn(fieldIn(changes[0], 'value'), 'metadata'), 'phone_number_id')
-  return phoneNumberId === undefined ? undefined : (routes.channelOfNumber(phoneNumberId)?.tenantId ?? platformTenant)
 }
 
 function pick(delivery: unknown, changes: readonly Change[]): unknown {

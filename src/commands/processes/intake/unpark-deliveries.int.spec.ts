@@ -58,7 +58,7 @@ describe('deliveries that were parked for a number, when it is connected', () =>
       Array.from({ length: count }, async (_, n) => {
         const value = { metadata: { phone_number_id: number }, messages: [{ id: `wamid.${n}` }] }
         const parsed = { object: 'whatsapp_business_account', entry: [{ id: 'waba', changes: [{ field: 'messages', value }] }] }
-        await receive({ raw: Buffer.from(JSON.stringify(parsed)), parsed, app: 'default', tenantId })
+        await receive({ raw: Buffer.from(JSON.stringify(parsed)), outline: { soleNumber: number }, app: 'default', tenantId })
       }),
     )
     const { events } = await store.readAll({ after: positionOf(0), limit: count })
