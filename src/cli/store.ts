@@ -52,7 +52,7 @@ export async function copyStore(config: Config, wish: CopyWish): Promise<void> {
   try {
     await refuseWrongHome(database, wish)
     await underLease(database, stopping, async () => {
-      const [source, destination] = [await open(database, wish.from, wish), await open(database, wish.to, wish)]
+      const [source, destination] = [await open(database, wish.from, config), await open(database, wish.to, config)]
       opened.push(source, destination)
       const parts: MoveParts = {
         ...database,
@@ -189,10 +189,10 @@ async function openDatabase(config: Config): Promise<Database> {
   }
 }
 
-async function open(database: Database, engine: MovableEngine, { url = process.env['EVENTSTOREDB_URL'] }: CopyWish): Promise<MovingEngine> {
+async function open(database: Database, engine: MovableEngine, { eventStoreDb }: Config): Promise<MovingEngine> {
   if (engine === 'postgres') return openPostgres(database)
-  if (url === undefined || url === '') throw new CommandRefused('EVENTSTOREDB_URL is not set.')
-  return openEventStoreDb(database, url)
+  if (eventStoreDb === undefined) throw new CommandRefused('EVENTSTOREDB_URL is not set.')
+  return openEventStoreDb(database, eventStoreDb.url)
 }
 
 async function refuseWrongHome({ workerPool }: Database, { from, to }: CopyWish): Promise<void> {
