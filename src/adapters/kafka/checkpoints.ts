@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { Admin, Kafka } from 'kafkajs'
 import { z } from 'zod'
 import type { EventAt, Reached } from '../../commands/ports/publication.ts'
 import { start, type Position } from '../../domain/kernel/position.ts'
+import { pause } from '../../postgres/pause.ts'
 
 /**
  * How far each publication is, written in the same transaction as what it published: `<prefix>.checkpoints`, one partition, compacted, key = topic.
@@ -38,7 +40,7 @@ export async function lastCheckpoint(
   const high = BigInt(ends?.high ?? 0)
   for (let look = firstLook; ; look *= 50n) {
     const at = high - look > low ? high - look : low
-    const found = await readThrough({ kafka, from, at, signal }, topic, nonce)
+    const found = await triedAgain(() => readThrough({ kafka, from, at, signal }, topic, nonce), signal)
     if (found !== undefined || at === low) return found
   }
 }
@@ -52,7 +54,12 @@ async function readThrough(
   topic: string,
   nonce: string,
 ): Promise<PublicationCheckpoint | undefined> {
-  const consumer = kafka.consumer({ groupId: `${from}.${nonce}`, maxWaitTimeInMs: 100, sessionTimeout: 10_000, retry: { retries: 2 } })
+  const consumer = kafka.consumer({
+    groupId: `${from}.${randomUUID()}`,
+    maxWaitTimeInMs: 100,
+    sessionTimeout: 10_000,
+    retry: { retries: 2, restartOnFailure: () => Promise.resolve(false) },
+  })
   let last: PublicationCheckpoint | undefined
   const wait = Promise.withResolvers<undefined>()
   const giveUp = AbortSignal.any([signal, AbortSignal.timeout(30_000)])
@@ -60,6 +67,7 @@ async function readThrough(
   consumer.on(consumer.events.CRASH, ({ payload }) => wait.reject(payload.error))
   // Whoever leaves before it is awaited must not leave a rejection behind.
   wait.promise.catch(() => undefined)
+  consumer.on(consumer.events.GROUP_JOIN, () => consumer.seek({ topic: from, partition: 0, offset: String(at) }))
   try {
     await consumer.connect()
     await consumer.subscribe({ topic: from, fromBeginning: true })
@@ -72,11 +80,21 @@ async function readThrough(
         return Promise.resolve()
       },
     })
-    consumer.seek({ topic: from, partition: 0, offset: String(at) })
     await wait.promise
     return last
   } finally {
     await consumer.disconnect().catch(() => undefined)
+  }
+}
+
+/** A broker that has only just been started takes connections before it can lead a group. */
+async function triedAgain<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await read()
+    } catch (error) {
+      if (tries === 3 || !(await pause(300 * tries, signal))) throw error
+    }
   }
 }
 
