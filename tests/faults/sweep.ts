@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { freePort, startRecado, type RunningRecado } from '../support/processes.ts'
 import { startThrowAwayPostgres } from '../support/postgres-server.ts'
+import { clusterSweep } from './cluster.ts'
 import { killRebuilds, type RebuildKills } from './rebuild-kills.ts'
-import { createScenario, furthest, type Outgoing } from './scenario.ts'
+import { answerEverybody, checkOutcome, lanes, type Page } from './outcome.ts'
+import { createScenario } from './scenario.ts'
 
 export type SweepOptions = { readonly kills: number; readonly seed: number; readonly log?: (line: string) => void }
 export type SweepReport = {
@@ -21,8 +23,6 @@ const secret = 'sweep-app-secret'
 const operatorKey = 'sweep-operator-key'
 const phoneNumberId = '300300300300300'
 const phones = Array.from({ length: 12 }, (_, n) => `5491144440${String(n).padStart(3, '0')}`)
-
-type Page<T> = { readonly data: readonly T[]; readonly next_cursor: string | null }
 
 /**
  * The whole program as a newcomer has it (embedded PostgreSQL and all), killed with -9 at random moments while webhooks pour in, repeated, shuffled and
@@ -121,7 +121,7 @@ export async function sweep({ kills, seed, log = () => undefined }: SweepOptions
     const scenario = createScenario({ seed, phoneNumberId, phones, secret })
     for (const phone of phones) await deliver(scenario.opening(phone))
     await settled()
-    const outgoing = await answerEverybody({ ask, every, key, simulator, log })
+    const outgoing = await answerEverybody({ post: (path, body) => ask('POST', path, key, body), every, simulator })
 
     for (let kill = 1; kill <= kills; kill++) {
       const deliveries = scenario.chunk(60, outgoing)
@@ -138,69 +138,14 @@ export async function sweep({ kills, seed, log = () => undefined }: SweepOptions
     }
     await settled()
 
-    // The log: each acknowledged delivery once, each message once.
-    const received = await every<{ id: string }>('/v1/events?type=WebhookReceived')
-    if (received.length !== acknowledged.size)
-      wrong.push(`${acknowledged.size} different deliveries were acknowledged, ${received.length} are in the log`)
-    const taken = await every<{ data: { provider_id: string } }>('/v1/events?type=MessageReceived')
-    const ids = taken.map(({ data }) => data.provider_id)
-    if (new Set(ids).size !== ids.length) wrong.push(`${ids.length - new Set(ids).size} messages are in the log twice`)
-    const expectedIds = new Set([...scenario.expected.inbound.values()].flatMap((set) => [...set]))
-    for (const id of expectedIds.difference(new Set(ids))) wrong.push(`message ${id} is not in the log`)
-
-    // The read models.
-    const conversations = await every<{ id: string; unread_count: number; contact: { wa_id: string } }>('/v1/conversations')
-    if (conversations.length !== phones.length) wrong.push(`${conversations.length} conversations instead of ${phones.length}`)
-    let statuses = 0
-    for (const { id, unread_count: unread, contact } of conversations) {
-      const expected = scenario.expected.inbound.get(contact.wa_id)?.size ?? 0
-      if (unread !== expected) wrong.push(`conversation of ${contact.wa_id}: ${unread} unread instead of ${expected}`)
-      const messages = await every<{ direction: string; provider_id?: string; status: string; status_history: { status: string }[] }>(
-        `/v1/conversations/${id}/messages`,
-      )
-      const inbound = messages.filter(({ direction }) => direction === 'inbound')
-      if (inbound.length !== expected) wrong.push(`conversation of ${contact.wa_id}: ${inbound.length} messages instead of ${expected}`)
-      for (const message of messages.filter(({ direction }) => direction === 'outbound')) {
-        const reports = scenario.expected.statuses.get(message.provider_id ?? '') ?? new Set<string>()
-        statuses += reports.size
-        const should = furthest(['sent', ...reports])
-        if (message.status !== should) wrong.push(`message ${message.provider_id}: ${message.status} instead of ${should}`)
-        const history = new Set(message.status_history.map(({ status }) => status))
-        wrong.push(
-          ...[...reports].filter((report) => !history.has(report)).map((report) => `message ${message.provider_id}: the report of ${report} is lost`),
-        )
-      }
-    }
-    return { kills, acknowledged: acknowledged.size, messages: ids.length, statuses, wrong }
+    const { messages, statuses } = await checkOutcome({ every, acknowledged: acknowledged.size, expected: scenario.expected, phones, wrong })
+    return { kills, acknowledged: acknowledged.size, messages, statuses, wrong }
   } finally {
     await recado.stop()
     await simulator.close()
     rmSync(dataDir, { recursive: true, force: true })
   }
 }
-
-type Asking = {
-  ask: <T>(method: string, path: string, key: string, body?: unknown) => Promise<T>
-  every: <T>(path: string) => Promise<T[]>
-  key: string
-  simulator: { sentMessages: () => readonly { id: string; callback_data?: string | undefined; customer: string }[] }
-  log: (line: string) => void
-}
-
-/** Five answers in each conversation, until the provider has all of them: their ids are what statuses will speak of. */
-async function answerEverybody({ ask, every, key, simulator }: Asking): Promise<Outgoing[]> {
-  const conversations = await every<{ id: string }>('/v1/conversations')
-  for (const { id } of conversations) for (let n = 0; n < 5; n++) await ask('POST', `/v1/conversations/${id}/messages`, key, { text: `answer ${n}` })
-  const wanted = conversations.length * 5
-  for (let tries = 0; simulator.sentMessages().length < wanted; tries++) {
-    if (tries > 300) throw new Error(`the provider has ${simulator.sentMessages().length} of ${wanted} answers`)
-    await sleep(100)
-  }
-  return simulator.sentMessages().map(({ id, callback_data: callbackData = '', customer: phone }) => ({ wamid: id, callbackData, phone }))
-}
-
-const lanes = <T>(items: readonly T[], count: number): T[][] =>
-  Array.from({ length: count }, (_, lane) => items.filter((_item, index) => index % count === lane))
 
 async function rebuildSweep(options: SweepOptions): Promise<RebuildKills> {
   const server = await startThrowAwayPostgres()
@@ -218,8 +163,12 @@ if (import.meta.main) {
     seed: process.argv.includes('--seed') ? argument('--seed', 1) : Date.now() % 100_000,
     log: console.log,
   }
-  // `--rebuild`: the rebuild of read models is killed, and not the whole program under webhooks.
-  const report = process.argv.includes('--rebuild') ? await rebuildSweep(options) : await sweep(options)
+  // `--rebuild`: the rebuild of read models is killed, and not the whole program under webhooks. `--cluster`: several processes, one of them at a time.
+  const report = process.argv.includes('--rebuild')
+    ? await rebuildSweep(options)
+    : process.argv.includes('--cluster')
+      ? await clusterSweep({ ...options, seconds: 60 * argument('--minutes', 5), everyMs: 1_000 * argument('--every', 10) })
+      : await sweep(options)
   console.log(JSON.stringify(report, undefined, 2))
   process.exit(report.wrong.length === 0 ? 0 : 1)
 }
