@@ -6,6 +6,8 @@ create table es.members (
   owner text collate "C" primary key,            -- as in es.subscriptions: another one for every start of a process
   roles text[] not null,
   runs text[] not null,                          -- leases it would hold
+  machine text,                                  -- where its number means it and no other process; null where that cannot be told
+  pid int4 not null,
   joined_at timestamptz not null default clock_timestamp(),
   seen_until timestamptz not null,
   leaving boolean not null default false

@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto'
+import type { Server } from 'node:http'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { createVoiceConverter } from './adapters/ffmpeg/voice-notes.ts'
 import { createCloudApi } from './adapters/whatsapp-cloud/cloud-api.ts'
 import { createTemplatesApi } from './adapters/whatsapp-cloud/templates.ts'
 import { createMediaApi } from './adapters/whatsapp-cloud/media.ts'
+import type { Feed } from './api/feed/feed.ts'
 import type { DemoSession } from './api/pages/pages.ts'
 import { createIntakeWatch } from './commands/processes/intake/progress.ts'
 import { createHttp, listen, notYet } from './composition/http.ts'
 import { countingSends } from './composition/counted-calls.ts'
 import { watchInstallation } from './composition/installation-gauges.ts'
 import { createMetrics } from './composition/metrics.ts'
+import type { Publishing } from './composition/publishing.ts'
 import { openStorage } from './composition/storage.ts'
 import { createUseCases } from './composition/use-cases.ts'
 import { sharedOut, startWorkers } from './composition/workers.ts'
@@ -30,6 +33,18 @@ export type Recado = {
 }
 
 const drainMs = 5_000
+
+/** Takes no new connection, answers what was asked, and sends clients of the feed away to come back with their position. */
+async function drain(server: Server, feed: Feed): Promise<void> {
+  // A client that always has a next request would keep its connection, and us, for as long as it has one.
+  const closing = setInterval(() => server.closeIdleConnections(), 20)
+  await Promise.race([
+    Promise.all([feed.close(), new Promise((resolve) => server.close(resolve))]),
+    new Promise((resolve) => setTimeout(resolve, drainMs).unref()),
+  ])
+  clearInterval(closing)
+  server.closeAllConnections()
+}
 
 /**
  * The whole program, put together: the only place where adapters meet ports.
@@ -83,8 +98,23 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     cleanUp.push(useCases.directory.close)
     const applied = createAppliedPositions({ projections, pool: storage.workerPool, store: storage.store })
     const intake = createIntakeWatch({ pool: storage.workerPool, store: storage.store, clock })
+    const publishing =
+      config.kafka === undefined ? undefined : await openPublishing({ kafka: config.kafka, storage, applied, registry: metrics.registry, log })
     const workers = config.roles.includes('worker')
-      ? startWorkers({ storage, useCases, cloudApi, mediaApi, applied, intake, owner, clock, log, signal: ending.signal, onFailed: failed })
+      ? startWorkers({
+          storage,
+          useCases,
+          cloudApi,
+          mediaApi,
+          applied,
+          intake,
+          publishing,
+          owner,
+          clock,
+          log,
+          signal: ending.signal,
+          onFailed: failed,
+        })
       : undefined
     fleet = await joinFleet({
       pool: storage.workerPool,
@@ -119,21 +149,14 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       signal: ending.signal,
     })
     storage.gate.minding(() => workers?.sender.stats().inFlight ?? 0)
-    watchInstallation(metrics.registry, storage.workerPool)
+    watchInstallation(metrics.registry, storage.workerPool, storage)
     metrics.watch({
       progress: applied.progress,
       intake,
       sender: () => workers?.sender.stats() ?? { waiting: 0, inFlight: 0 },
       feedConnections: http.feed.connections,
     })
-    cleanUp.push(async () => {
-      server.closeIdleConnections()
-      await Promise.race([
-        Promise.all([http.feed.close(), new Promise((resolve) => server.close(resolve))]),
-        new Promise((resolve) => setTimeout(resolve, drainMs).unref()),
-      ])
-      server.closeAllConnections()
-    })
+    cleanUp.push(async () => drain(server, http.feed))
 
     if (world !== undefined && demoParts !== undefined) {
       // The demo's number is checked at the simulator, which is us: it answers first, and the rest when there is a demo to show.
@@ -157,4 +180,10 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     await stop()
     throw error
   }
+}
+
+/** Loaded only where something is published. */
+async function openPublishing(options: Parameters<typeof import('./composition/publishing.ts').createPublishing>[0]): Promise<Publishing> {
+  const { createPublishing } = await import('./composition/publishing.ts')
+  return createPublishing(options)
 }

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../tests/support/database.ts'
@@ -95,5 +97,36 @@ it('leaves what a process that is not there was meant to have to whoever comes',
   await pool.query(`insert into es.subscriptions (name, assigned_to) values ('heavy-9', 'a ghost')`)
   const ended = new AbortController()
   await holdLease({ pool, name: 'heavy-9', owner: 'somebody', ttlMs: 1_000, signal: ended.signal }, async () => ended.abort())
+  await pool.end()
+})
+
+it('takes over at once what a process of the same machine held that is not running any more', async () => {
+  const pool = createPool({ url: database.url, role: 'recado_worker', max: 4, name: 'machine' })
+  const gone = spawn(process.execPath, ['-e', ''])
+  await once(gone, 'exit')
+  const ended = new AbortController()
+  const { machine } = await import('./machine.ts')
+  expect(machine).toEqual(expect.any(String))
+  // Leases for an hour: whoever waits for them to lapse does not end in time.
+  await pool.query(
+    `insert into es.subscriptions (name, owner, fencing_token, lease_until) values ('left', 'gone', 7, clock_timestamp() + interval '1 hour')`,
+  )
+  for (const [owner, pid, where] of [
+    ['gone', gone.pid, machine],
+    ['elsewhere', gone.pid, 'another machine'],
+    ['alive', process.ppid, machine],
+  ])
+    await pool.query(
+      `insert into es.members (owner, roles, runs, machine, pid, seen_until) values ($1, '{worker}', '{}', $2, $3, clock_timestamp() + interval '1 hour')`,
+      [owner, where, pid],
+    )
+  const fleet = await joinFleet({ pool, owner: 'next', roles: [], groups: [], onError: (error) => expect.unreachable(String(error)), everyMs: 50 })
+  await holdLease({ pool, name: 'left', owner: 'next', ttlMs: 60_000, signal: ended.signal }, async ({ token }) => {
+    expect(token).toBe('8')
+    ended.abort()
+  })
+  expect(fleet.members().map(({ owner }) => owner)).toEqual(['elsewhere', 'alive', 'next'])
+  await fleet.close()
+  await pool.query('delete from es.members')
   await pool.end()
 })

@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { planFleet, type LeasePlace, type Member } from './fleet-plan.ts'
 import { rememberedLeases } from './lease-watch.ts'
+import { isRunning, machine } from './machine.ts'
 import { pause } from './pause.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -78,18 +79,37 @@ async function beat(client: PoolClient, options: FleetOptions, leaving: boolean)
   await client.query({
     name: 'fleet_beat',
     text: `
-      insert into es.members as m (owner, roles, runs, seen_until, leaving)
-      values ($1, $2, $3, clock_timestamp() + $4 * interval '1 millisecond', $5)
+      insert into es.members as m (owner, roles, runs, seen_until, leaving, machine, pid)
+      values ($1, $2, $3, clock_timestamp() + $4 * interval '1 millisecond', $5, $6, $7)
       on conflict (owner) do update set runs = excluded.runs, seen_until = excluded.seen_until, leaving = excluded.leaving
         where m.runs <> excluded.runs or m.leaving <> excluded.leaving or m.seen_until < excluded.seen_until`,
-    values: [owner, roles, leaving ? [] : rememberedLeases(pool, owner).toSorted(), countsMs, leaving],
+    values: [owner, roles, leaving ? [] : rememberedLeases(pool, owner).toSorted(), countsMs, leaving, machine, process.pid],
   })
+  await buryTheDead(client)
   const { rows } = await client.query<Row>({
     name: 'fleet_members',
     text: 'select owner, roles, runs, joined_at from es.members where not leaving and seen_until > clock_timestamp() order by joined_at, owner',
   })
   if (rows[0]?.owner === owner) await plan(client, rows, groups)
   return rows.map((row) => ({ owner: row.owner, roles: row.roles, joinedAt: row.joined_at }))
+}
+
+/**
+ * A process that was killed leaves its leases behind until they lapse; but on its own machine everybody can see that it is gone. Should that ever be wrong,
+ * it finds out at its next write, as whoever slept through a lease does.
+ */
+async function buryTheDead(client: PoolClient): Promise<void> {
+  if (machine === undefined) return
+  const { rows } = await client.query<{ owner: string; pid: number }>({
+    name: 'fleet_neighbours',
+    text: 'select owner, pid from es.members where machine = $1 and pid <> $2',
+    values: [machine, process.pid],
+  })
+  const dead = rows.filter(({ pid }) => !isRunning(pid)).map(({ owner }) => owner)
+  if (dead.length === 0) return
+  await client.query('delete from es.members where owner = any($1)', [dead])
+  for (const table of ['es.subscriptions', 'work.channel_leases'])
+    await client.query(`update ${table} set owner = null, lease_until = null where owner = any($1)`, [dead])
 }
 
 async function plan(client: PoolClient, members: readonly (Member & Row)[], groups: FleetOptions['groups']): Promise<void> {
