@@ -88,7 +88,6 @@ export function unpack({ event, commitPosition }: ResolvedEvent): readonly Decod
   const commit = event.position?.commit ?? commitPosition
   if (commit === undefined) throw new Error('the server tells where an event stands from version 22.6 on')
   const entries = JSON.parse(new TextDecoder().decode(event.data as Uint8Array)) as readonly Entry[]
-  const created = event.created.getTime()
   return entries.map(({ stream, version, id, type, schemaVersion, at, body, data, meta }, nth): Decoded => ({
     event: {
       id,
@@ -99,7 +98,7 @@ export function unpack({ event, commitPosition }: ResolvedEvent): readonly Decod
       stream: streamOf(stream),
       version,
       position: positionAt(commit, nth),
-      recordedAt: new Date(at === undefined ? created : Math.max(created, at)),
+      recordedAt: recordedAtOf(event.created, at),
     },
     ...(body === undefined ? undefined : { body }),
   }))
@@ -112,4 +111,10 @@ export function streamOf(name: string): StreamRef {
   const dash = name.indexOf('-')
   const tenantId = name.slice(dash + 1, dash + 1 + uuidLength)
   return { tenantId, category: name.slice(0, dash) as Category, id: name.slice(dash + 2 + uuidLength) }
+}
+
+/** When an event was recorded: by the server's clock, but not before `at`; negative: exactly then, for what was recorded elsewhere. */
+export function recordedAtOf(created: Date, at: number | undefined): Date {
+  if (at === undefined) return created
+  return new Date(at < 0 ? -at : Math.max(created.getTime(), at))
 }

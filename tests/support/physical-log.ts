@@ -1,0 +1,128 @@
+import type { EventData, ResolvedEvent } from '@eventstore/db-client'
+import { StoreUnavailable } from '../../src/domain/kernel/event-store.ts'
+import { start, type Position } from '../../src/domain/kernel/position.ts'
+import { AppendTooLarge } from '../../src/adapters/event-store/eventstoredb/failure.ts'
+import type { DeliveryPlaces } from '../../src/adapters/event-store/eventstoredb/intake-shards-window.ts'
+import { decode } from '../../src/adapters/event-store/eventstoredb/mapping.ts'
+import type { PhysicalLog } from '../../src/adapters/event-store/eventstoredb/physical-log.ts'
+import type { Decoded } from '../../src/adapters/event-store/eventstoredb/decoded.ts'
+
+type Recorded = NonNullable<ResolvedEvent['event']>
+
+/** What becomes of an append: as wished, or nobody hears whether it was stored. */
+export type Fate = 'ok' | 'stored, unknown' | 'not stored, unknown'
+
+/**
+ * The streams of a server in memory, for what is decided above it, in thousands of cases a second. Everything takes a turn or more of the event loop; `fate` is
+ * asked about each append. What the server itself does is the double's to know (`tests/support/eventstoredb-double`).
+ */
+export function createPhysicalLogInMemory({
+  fate = () => 'ok',
+  maxAppendBytes = 1024 * 1024,
+}: { fate?: (stream: string) => Fate; maxAppendBytes?: number } = {}) {
+  const streams = new Map<string, Recorded[]>()
+  const all: Recorded[] = []
+  const appends: { stream: string; bytes: number; events: number }[] = []
+  let reads = 0
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  function store(stream: string, events: readonly EventData[]): Recorded {
+    const stored = streams.get(stream) ?? []
+    streams.set(stream, stored)
+    let last: Recorded | undefined
+    for (const { id, type, contentType, data, metadata } of events) {
+      const commit = BigInt(all.length * 100 + 548)
+      const text = metadata instanceof Uint8Array ? (JSON.parse(new TextDecoder().decode(metadata)) as Record<string, unknown>) : undefined
+      last = {
+        ...{ streamId: stream, id, type, isJson: contentType === 'application/json', data, metadata: text },
+        ...{ revision: BigInt(stored.length), created: new Date(1_780_000_000_000 + all.length), position: { commit, prepare: commit } },
+      } as Recorded
+      stored.push(last)
+      all.push(last)
+    }
+    if (last === undefined) throw new TypeError('an append has at least one event')
+    return last
+  }
+
+  const physical: PhysicalLog = {
+    limits: { maxAppendBytes },
+    async append(stream, events, expected) {
+      await turn()
+      const bytes = events.reduce((sum, { data }) => sum + (data instanceof Uint8Array ? data.byteLength : JSON.stringify(data).length), 0)
+      if (bytes > maxAppendBytes) throw new AppendTooLarge(maxAppendBytes)
+      const outcome = fate(stream)
+      if (outcome === 'not stored, unknown') throw new StoreUnavailable('connection', 'nobody knows (it was not stored)')
+      const last = BigInt((streams.get(stream)?.length ?? 0) - 1)
+      if (expected !== 'any' && (expected === 'no_stream' ? -1n : expected) !== last)
+        return { stored: false, actual: last === -1n ? undefined : last }
+      const { revision, position } = store(stream, events)
+      appends.push({ stream, bytes, events: events.length })
+      await turn()
+      if (outcome === 'stored, unknown') throw new StoreUnavailable('connection', 'nobody knows (it was stored)')
+      return { stored: true, revision, position: position?.commit ?? 0n }
+    },
+    async readStream(stream, { from = 'start', backwards = false, limit }) {
+      await turn()
+      reads++
+      const stored = streams.get(stream) ?? []
+      const at = from === 'start' ? 0 : from === 'end' ? stored.length - 1 : Number(from)
+      const found = backwards ? stored.slice(0, at + 1).toReversed() : stored.slice(at)
+      return found.slice(0, limit).map((event) => ({ event }))
+    },
+    async readAt(commit) {
+      await turn()
+      const event = all.find(({ position }) => position?.commit === commit)
+      return event === undefined ? undefined : { event }
+    },
+  }
+
+  return {
+    physical,
+    appends,
+    reads: () => reads,
+    /** The logical events, in log order. */
+    events: (): readonly Decoded[] => all.flatMap((event) => decode({ event })),
+    /** Of a physical stream, the first ones are gone, as if they had aged. */
+    age(stream: string, count: number) {
+      streams.set(
+        stream,
+        (streams.get(stream) ?? []).map((event, nth) => (nth < count ? undefined : event)).filter((event) => event !== undefined),
+      )
+    },
+    /** An index that is behind: `step` says how many more events it takes in whenever it is asked. */
+    places(step: () => number): DeliveryPlaces & { asked: () => number } {
+      const first = new Map<string, Position>()
+      let taken = 0
+      let through = start
+      let asked = 0
+      const take = (count: number): void => {
+        for (const { event } of physicalEvents(all, taken, count)) {
+          taken++
+          through = event.position
+          if (event.version === 1) first.set(`${event.stream.tenantId}/${event.stream.id}`, event.position)
+        }
+      }
+      return {
+        asked: () => asked,
+        async indexed() {
+          await turn()
+          take(step())
+          return through
+        },
+        async waitFor(position) {
+          await turn()
+          while (through < position) take(1)
+          return true
+        },
+        async ofDeliveries(wanted) {
+          await turn()
+          asked++
+          return wanted.map(({ tenantId, id }) => first.get(`${tenantId}/${id}`))
+        },
+      }
+    },
+  }
+}
+
+const physicalEvents = (all: readonly Recorded[], from: number, count: number): readonly Decoded[] =>
+  all.flatMap((event) => decode({ event })).slice(from, from + count)
