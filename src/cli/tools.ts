@@ -5,7 +5,8 @@ import { checkMasterKey } from '../adapters/keyring/master-key.ts'
 import { attachmentsUnder } from '../adapters/keyring/attachment-seal.ts'
 import { createVault } from '../adapters/keyring/vault.ts'
 import { openGate } from '../composition/log-gate.ts'
-import { postgresLog, type LogEngine } from '../composition/log-engine.ts'
+import type { LogEngine } from '../composition/log-engine.ts'
+import { openLog } from '../composition/open-log.ts'
 import type { Config } from '../config.ts'
 import type { Vault } from '../domain/kernel/vault.ts'
 import { masterKey } from '../keys.ts'
@@ -53,17 +54,22 @@ export async function openTools(config: Config): Promise<Tools> {
       await checkMasterKey({ pool: workerPool, masterKey: key })
       return createVault({ pool: workerPool, masterKey: key })
     })())
-  const { store, scan, index, engine, close } = postgresLog({
+  const said = (...words: readonly unknown[]): void => console.error(words.at(-1))
+  const { store, scan, index, engine, close } = await openLog(config, {
     storePool: workerPool,
     workerPool,
     apiPool: pool('api', 'recado_api', 2),
     scanPool: pool('scan', 'recado_worker', 2, false),
     listenUrl: url,
     attachments: attachmentsUnder(vault),
+    log: { info: () => undefined, warn: said, error: said },
+  }).catch(async (error: unknown) => {
+    await endPools()
+    throw error
   })
   const gate = await openGate({
     pool: workerPool,
-    engine: 'postgres',
+    engine: config.eventStore,
     log: { info: () => undefined, warn: (line) => console.error(line) },
     onLeaving({ message }) {
       console.error(message)

@@ -53,6 +53,7 @@ import { verifyTokenOf } from '../commands/directory/hook.ts'
 import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
 import type { Config } from '../config.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
+import { StoreUnavailable } from '../domain/kernel/event-store.ts'
 import { tenantQueries } from '../postgres/queries.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
 import { createMoments } from '../projections/engine/moments.ts'
@@ -188,6 +189,7 @@ function routesOf(
       checks: { ...checksOf(storage, applied, intake), start: () => Promise.resolve(starting()) },
       metrics: metrics.registry,
       version,
+      engine: storage.engine,
     }),
     ...tenantRoutes({ ...shared, acrossTenants: operatorQueries(workerPool) }),
     ...keyRoutes(shared),
@@ -220,14 +222,19 @@ function routesOf(
   ]
 }
 
-const checksOf = ({ apiPool, store, checks }: Storage, applied: AppliedPositions, intake: IntakeWatch) => ({
+const checksOf = ({ apiPool, engine, store, checks }: Storage, applied: AppliedPositions, intake: IntakeWatch) => ({
   database: async () => {
     await apiPool.query('select 1')
     return undefined
   },
   store: async () => {
-    await store.head()
-    return undefined
+    try {
+      await store.head()
+      return undefined
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return `${engine} does not answer`
+      throw error
+    }
   },
   ...Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, hurdle(check)])),
   projections: hurdle(async () => ((await applied.caughtUp()) ? undefined : 'catching up')),

@@ -29,7 +29,7 @@ export type LogEngine = {
   readonly close: () => Promise<void>
 }
 
-type PostgresParts = {
+export type PostgresParts = {
   /** For appends and subscriptions, of the role recado_worker. */
   readonly storePool: Pool
   readonly workerPool: Pool

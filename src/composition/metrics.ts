@@ -37,6 +37,17 @@ export function createMetrics() {
     registers,
   })
   const queue = new Gauge({ name: 'recado_append_queue', help: 'Appends waiting for a commit', registers })
+  const drops = new Counter({
+    name: 'recado_log_subscription_drops_total',
+    help: 'Subscriptions to the log that ended and were taken up again where they were; `overflow` is normal under bursts on EventStoreDB',
+    labelNames: ['why'],
+    registers,
+  })
+  const recycled = new Counter({
+    name: 'recado_log_clients_replaced_total',
+    help: 'Times that the client of the log did not come back to life and was replaced',
+    registers,
+  })
 
   return {
     registry,
@@ -46,6 +57,8 @@ export function createMetrics() {
       commitAppends.observe(appends)
       queue.set(queued)
     },
+    onDrop: ({ why }: { readonly why: string }): void => drops.inc({ why }),
+    onRecycle: (): void => recycled.inc(),
     onWebhook: (outcome: WebhookOutcome, milliseconds: number): void => {
       webhooks.inc({ outcome })
       if (outcome === 'accepted') webhookSeconds.observe(milliseconds / 1000)

@@ -15,8 +15,9 @@ import { prepareJobs } from '../postgres/jobs.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { createPool, type PoolOptions } from '../postgres/pool.ts'
 import { openGate } from './log-gate.ts'
-import { postgresLog, type LogEngine } from './log-engine.ts'
+import type { LogEngine } from './log-engine.ts'
 import type { Metrics } from './metrics.ts'
+import { openLog } from './open-log.ts'
 import { prepareReadModels } from '../projections/engine/generations.ts'
 import { projections } from '../projections/index.ts'
 
@@ -68,7 +69,7 @@ export async function openStorage(
     const workerPool = pool('recado_worker', 16, 'worker')
     await checkMasterKey({ pool: workerPool, masterKey: key })
     // Before anything is written: where the log has moved away from, nothing goes on.
-    const gate = await openGate({ pool: workerPool, engine: 'postgres', log, onLeaving })
+    const gate = await openGate({ pool: workerPool, engine: config.eventStore, log, onLeaving })
     const ownerPool = pool('owner', 2, 'owner')
     await prepareReadModels(ownerPool, projections)
     await prepareJobs(ownerPool)
@@ -78,7 +79,8 @@ export async function openStorage(
     const apiPool = pool('recado_api', 10, 'api')
     const copyPool = pool('owner', 6, 'copy', { pipeline: false, statementTimeoutMs: 0 })
     const storePool = pool('recado_worker', 6, 'event store')
-    const engine = postgresLog({ storePool, workerPool, apiPool, scanPool: copyPool, listenUrl: url, onBatch: metrics.onBatch, attachments })
+    const parts = { storePool, workerPool, apiPool, scanPool: copyPool, listenUrl: url, attachments }
+    const engine = await openLog(config, { ...parts, log: log.child({ part: 'log' }), observer: metrics })
     return {
       ...engine,
       store: gate.guard(engine.store),

@@ -36,7 +36,7 @@ export async function openHouse(projections: readonly Projection[], keptBy: Hous
   const log =
     keptBy === 'PostgreSQL'
       ? postgresLog({ ...parts, storePool: pools.worker, scanPool: pools.copy, listenUrl: db.url, attachments })
-      : indexedLog({ ...parts, engine: keptBy, open: () => createSparseEventStore(), owner: randomUUID(), log: pino({ level: 'silent' }) })
+      : await indexedLog({ ...parts, engine: keptBy, open: () => createSparseEventStore(), log: pino({ level: 'silent' }) })
   const { store, logOf, eventsAt, scan, index } = log
   const applied = createAppliedPositions({ projections, pool: pools.worker, store })
   const stop = new AbortController()

@@ -117,7 +117,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
       ...alertRoutes({ ...routeDeps, reader: queries }),
       ...configRoutes(routeDeps),
       metricsRoute({ ...routeDeps, directory: here.directory, clock }),
-      ...operationsRoutes({ checks: options.checks ?? {}, metrics: new Registry(), version: 'test' }),
+      ...operationsRoutes({ checks: options.checks ?? {}, metrics: new Registry(), version: 'test', engine: 'PostgreSQL' }),
     ],
     authenticate: createAuthenticate({ directory: here.directory, operatorKey }),
     idempotency,

@@ -11,17 +11,19 @@ export type OperationsDeps = {
   readonly checks: Readonly<Record<string, Check>>
   readonly metrics: Pick<Registry, 'metrics' | 'contentType'>
   readonly version: string
+  /** Of the log, as people say it. */
+  readonly engine: string
 }
 
 const tag = 'Operations'
 /** A probe waits a second or two at most: one that hangs says no more than one that failed. */
 const checkMs = 1_500
 
-const healthSchema = z.object({ status: z.literal('ok'), version: z.string(), uptime_seconds: z.int() })
+const healthSchema = z.object({ status: z.literal('ok'), version: z.string(), event_store: z.string(), uptime_seconds: z.int() })
 const readySchema = z.object({ status: z.enum(['ready', 'not_ready']), checks: z.record(z.string(), z.string()) })
 
 /** Process up; ready to serve; numbers about it. Public and free of data about anybody: they are for the machine room. */
-export function operationsRoutes({ checks, metrics, version }: OperationsDeps): readonly Route[] {
+export function operationsRoutes({ checks, metrics, version, engine }: OperationsDeps): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -30,7 +32,7 @@ export function operationsRoutes({ checks, metrics, version }: OperationsDeps): 
       access: 'public',
       summary: 'The process runs',
       responses: { 200: { description: 'It does', schema: healthSchema } },
-      handle: () => ok({ status: 'ok', version, uptime_seconds: Math.floor(process.uptime()) }),
+      handle: () => ok({ status: 'ok', version, event_store: engine, uptime_seconds: Math.floor(process.uptime()) }),
     }),
     route({
       method: 'get',

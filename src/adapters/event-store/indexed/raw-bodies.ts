@@ -33,8 +33,8 @@ export function createMarkedBodies({ pool, age }: { pool: Pool; age?: (seconds: 
       text: 'select max(before) as before, max(through) as through from es.attachment_purges where tenant_id = $1',
       values: [tenantId],
     })
-    const [row] = rows
-    return { before: row?.before ?? new Date(0), through: row?.through == null ? start : positionOf(row.through) }
+    const { before, through } = rows[0] ?? { before: null, through: null }
+    return { before: before ?? new Date(0), through: through === null ? start : positionOf(through) }
   }
 
   function markOf(tenantId: string): Promise<Mark> {

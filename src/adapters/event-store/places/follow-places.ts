@@ -35,7 +35,7 @@ export type FollowPlaces = {
  */
 export async function followPlaces({ store, pool, owner, log, signal, onIndexed }: FollowPlaces): Promise<void> {
   let disturbances = 0
-  await holdLease({ pool, name: placesSubscription, owner, ttlMs: leaseMs, retryMs: 500, signal }, async (lease, held) => {
+  await holdLease({ pool, name: placesSubscription, owner, ttlMs: leaseMs, retryMs: 500, stays: true, signal }, async (lease, held) => {
     let { position } = lease
     try {
       for await (const delivery of store.subscribe({ after: position, signal: held, pageSize })) {
