@@ -3,15 +3,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Clock } from '../../src/domain/kernel/clock.ts'
 import type { RecordedEvent } from '../../src/domain/kernel/envelope.ts'
-import type { AppendResult, EventStore } from '../../src/domain/kernel/event-store.ts'
+import type { AppendResult, Delivery, EventStore } from '../../src/domain/kernel/event-store.ts'
 import { positionOf, start, type Position } from '../../src/domain/kernel/position.ts'
-import { streamRef } from '../../src/domain/kernel/stream.ts'
-import { collect, followUntil, someEvents, someStream } from '../support/events.ts'
+import { streamRef, type Category, type StreamRef } from '../../src/domain/kernel/stream.ts'
+import { collect, followUntil, someEvents, someStream as streamOf } from '../support/events.ts'
 
 export type MakeStore = (options?: { clock?: Clock; maxQueue?: number }) => EventStore
 
 /** What every event store promises. `open` gives another store on the same log where the engine has one, and a fresh log where it lives in memory. */
-export function eventStoreContract(engine: string, open: () => Promise<{ make: MakeStore; end: () => Promise<void> }>): void {
+export function eventStoreContract(
+  engine: string,
+  open: () => Promise<{ make: MakeStore; end: () => Promise<void> }>,
+  /** Whose streams are written: an engine may keep deliveries in another way than the rest. */
+  { category = 'conversation' }: { category?: Category } = {},
+): void {
+  const someStream = (tenantId?: string): StreamRef => streamOf(tenantId, category)
   describe(`the event store ${engine}`, () => {
     let make: MakeStore
     let end: () => Promise<void>
@@ -196,7 +202,8 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
 
     describe('reading', () => {
       it('reads a stream from a version, up to a version and as it was at a moment or position', async () => {
-        let now = Date.now() + 60_000
+        // The log of an engine that outlives this suite may already be ahead of the clock.
+        let now = Math.max(Date.now(), (await store.head()).recordedAt?.getTime() ?? 0) + 10_000
         const clocked = make({ clock: () => new Date(now) })
         const stream = someStream()
         const moments: number[] = []
@@ -231,7 +238,7 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
 
       it('never lets the time of the log go back, whatever the clock does', async () => {
         const times = [5_000, 1_000, 9_000, 2_000]
-        const late = Date.now() + 3_600_000
+        const late = Math.max(Date.now(), (await store.head()).recordedAt?.getTime() ?? 0) + 10_000
         const clocked = make({ clock: () => new Date(late + (times.shift() ?? 0)) })
         const from = (await clocked.head()).position
         for (let nth = 0; nth < 4; nth++) await clocked.append({ stream: someStream(), expected: 0, events: someEvents() })
@@ -310,9 +317,12 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
 
       it('measures distances for progress', async () => {
         await store.append({ stream: someStream(), expected: 0, events: someEvents(4) })
-        const head = await tip()
-        expect(await store.distance(start, head)).toEqual({ events: Number(head), ratio: 0 })
-        expect(await store.distance(head, head)).toEqual({ events: 0, ratio: 1 })
+        const [head, { events }] = [await tip(), await store.readAll({ after: start, limit: 1_000_000 })]
+        const far = await store.distance(start, head)
+        expect(far.ratio).toBe(0)
+        // An engine that does not count its events says so, instead of guessing.
+        if (far.events !== undefined) expect(far.events).toBe(events.length)
+        expect(await store.distance(head, head)).toEqual({ events: far.events === undefined ? undefined : 0, ratio: 1 })
       })
     })
 
@@ -339,7 +349,7 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
       it('serves several subscribers, from where each of them is', async () => {
         const from = await tip()
         await store.append({ stream: someStream(), expected: 0, events: someEvents(30) })
-        const middle = positionOf(Number(from) + 15)
+        const middle = (await store.readAll({ after: from, limit: 15 })).through
         const [all, some] = await Promise.all([
           followUntil(store, { after: from }, (seen) => seen.length === 40),
           followUntil(store, { after: middle }, (seen) => seen.length === 25),
@@ -365,12 +375,16 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
 
       it('tells how far it came when new events are none of the filter', async () => {
         const from = await tip()
-        let appends = 0
-        const { deliveries } = await followUntil(store, { after: from, filter: { types: ['ContactNamed'] } }, (_, delivery) => {
-          if (appends++ === 0) void store.append({ stream: someStream(), expected: 0, events: someEvents(3) })
-          return delivery.kind === 'caught-up' && delivery.through > from
-        })
-        expect(deliveries.at(-1)?.through).toBe(await tip())
+        const stop = new AbortController()
+        let appended: Promise<AppendResult> | undefined
+        let last: Delivery | undefined
+        for await (const delivery of store.subscribe({ after: from, filter: { types: ['ContactNamed'] }, signal: stop.signal })) {
+          appended ??= store.append({ stream: someStream(), expected: 0, events: someEvents(3) })
+          last = delivery
+          // Where an append's events become visible one by one, there is an end after each of them.
+          if (delivery.kind === 'caught-up' && delivery.through > from && delivery.through === (await tip())) stop.abort()
+        }
+        expect(await appended).toMatchObject({ outcome: 'appended', position: last?.through })
       })
 
       it('says that it has caught up once for every time it has', async () => {
@@ -398,19 +412,32 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
         const already = new AbortController()
         already.abort()
         expect(await collect(other.subscribe({ after: start, signal: already.signal }))).toEqual([])
-        const waiting = new AbortController()
-        const ended = collect(other.subscribe({ after: (await other.head()).position, signal: waiting.signal }))
-        await sleep(50)
-        waiting.abort()
-        expect((await ended).map(({ kind }) => kind)).toEqual(['caught-up'])
-        const open = collect(other.subscribe({ after: (await other.head()).position, signal: new AbortController().signal }))
-        await sleep(50)
+        const follow = async (signal: AbortSignal): Promise<{ kinds: string[]; ended: Promise<void> }> => {
+          const kinds: string[] = []
+          const first = Promise.withResolvers<undefined>()
+          const after = (await other.head()).position
+          const ended = (async (): Promise<void> => {
+            for await (const { kind } of other.subscribe({ after, signal })) {
+              kinds.push(kind)
+              first.resolve(undefined)
+            }
+          })()
+          await first.promise
+          return { kinds, ended }
+        }
+        const stop = new AbortController()
+        const waiting = await follow(stop.signal)
+        stop.abort()
+        await waiting.ended
+        expect(waiting.kinds).toEqual(['caught-up'])
+        const open = await follow(new AbortController().signal)
         await other.close()
-        expect((await open).map(({ kind }) => kind)).toEqual(['caught-up'])
+        await open.ended
+        expect(open.kinds).toEqual(['caught-up'])
       })
 
       it('refuses to start ahead of the log', async () => {
-        const ahead = store.subscribe({ after: positionOf(Number(await tip()) + 1), signal: new AbortController().signal })
+        const ahead = store.subscribe({ after: positionOf(BigInt(await tip()) + 1n), signal: new AbortController().signal })
         await expect(collect(ahead)).rejects.toThrow('ahead of the log')
       })
 
@@ -418,7 +445,7 @@ export function eventStoreContract(engine: string, open: () => Promise<{ make: M
         const from = await tip()
         const stop = new AbortController()
         const subscription = store.subscribe({ after: from, signal: stop.signal, pageSize: 10 })[Symbol.asyncIterator]()
-        await store.append({ stream: someStream(), expected: 0, events: someEvents(25) })
+        await store.append({ stream: someStream(), expected: 0, events: someEvents(30) })
         const sizes: number[] = []
         for (let page = 0; page < 3; page++) {
           const { value } = (await subscription.next()) as { value: { kind: string; events: unknown[] } }
