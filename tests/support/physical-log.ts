@@ -34,8 +34,15 @@ export function createPhysicalLogInMemory({
       const commit = BigInt(all.length * 100 + 548)
       const text = metadata instanceof Uint8Array ? (JSON.parse(new TextDecoder().decode(metadata)) as Record<string, unknown>) : undefined
       last = {
-        ...{ streamId: stream, id, type, isJson: contentType === 'application/json', data, metadata: text },
-        ...{ revision: BigInt(stored.length), created: new Date(1_780_000_000_000 + all.length), position: { commit, prepare: commit } },
+        streamId: stream,
+        id,
+        type,
+        isJson: contentType === 'application/json',
+        data,
+        metadata: text,
+        revision: BigInt(stored.length),
+        created: new Date(1_780_000_000_000 + all.length),
+        position: { commit, prepare: commit },
       } as Recorded
       stored.push(last)
       all.push(last)
@@ -111,8 +118,8 @@ export function createPhysicalLogInMemory({
         },
         async waitFor(position) {
           await turn()
-          while (through < position) take(1)
-          return true
+          take(physicalEvents(all, taken, Infinity).filter(({ event }) => event.position <= position).length)
+          return through >= position
         },
         async ofDeliveries(wanted) {
           await turn()
