@@ -13,7 +13,7 @@ import { createHttp, listen, notYet } from './composition/http.ts'
 import { countingSends } from './composition/counted-calls.ts'
 import { watchInstallation } from './composition/installation-gauges.ts'
 import { createMetrics } from './composition/metrics.ts'
-import type { Publishing } from './composition/publishing.ts'
+import type { Publishing, PublishingOptions } from './composition/publishing.ts'
 import { openStorage } from './composition/storage.ts'
 import { createUseCases } from './composition/use-cases.ts'
 import { sharedOut, startWorkers } from './composition/workers.ts'
@@ -183,7 +183,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
 }
 
 /** Loaded only where something is published. */
-async function openPublishing(options: Parameters<typeof import('./composition/publishing.ts').createPublishing>[0]): Promise<Publishing> {
+async function openPublishing(options: PublishingOptions): Promise<Publishing> {
   const { createPublishing } = await import('./composition/publishing.ts')
   return createPublishing(options)
 }

@@ -30,6 +30,7 @@ import { unsettledTemplates } from '../projections/templates/queries.ts'
 import { countStuckDeliveries, stuckDeliveries } from '../projections/deliveries/queries.ts'
 import { tenantsWithSetting } from '../projections/tenants/queries.ts'
 import { projections } from '../projections/index.ts'
+import type { Publishing } from './publishing.ts'
 import type { Storage } from './storage.ts'
 import type { UseCases } from './use-cases.ts'
 
@@ -48,6 +49,7 @@ export function startWorkers({
   mediaApi,
   applied,
   intake,
+  publishing,
   owner,
   clock,
   log,
@@ -60,6 +62,7 @@ export function startWorkers({
   mediaApi: MediaApi
   applied: AppliedPositions
   intake: IntakeWatch
+  publishing: Publishing | undefined
   owner: string
   clock: Clock
   log: Logger
@@ -203,6 +206,7 @@ export function startWorkers({
       signal,
     }),
     sender.done,
+    ...(publishing?.run({ owner, signal }) ?? []),
   ]
   const purging = setInterval(() => {
     Promise.all([purgeKeptAnswers(workerPool), memory.purge()]).catch((error: unknown) =>

@@ -28,6 +28,16 @@ export type OpenPublication<Item> = {
   readonly close: () => Promise<void>
 }
 
+/** One thing as it is now, for topics that keep the last of each. Undefined: it is no more, and what was said of it is to be forgotten. */
+export type EntityState = {
+  readonly tenantId: string
+  readonly id: string
+  readonly state: Readonly<Record<string, unknown>> | undefined
+  /** What the fields mean: raised when they change. */
+  readonly shape: number
+  readonly at: EventAt
+}
+
 /**
  * Why nothing can be published now. `away`: nobody answers, or not in time; goes by itself. `superseded`: somebody else has opened it.
  * `refused`: the other side does not take one of the items. `unfit`: somebody has to change something, `message` says what.
