@@ -20,7 +20,9 @@ import { sharedOut, startWorkers } from './composition/workers.ts'
 import { defaultGraphUrl, type Config } from './config.ts'
 import { operatorKey } from './keys.ts'
 import { joinFleet, type Fleet } from './postgres/fleet.ts'
+import { createAppliedNews, hearAppliedNews } from './projections/engine/applied-news.ts'
 import { createAppliedPositions } from './projections/engine/applied-positions.ts'
+import type { Applied } from './projections/engine/live.ts'
 import { projections } from './projections/index.ts'
 
 export type Recado = {
@@ -97,6 +99,14 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     })
     cleanUp.push(useCases.directory.close)
     const applied = createAppliedPositions({ projections, pool: storage.workerPool, store: storage.store })
+    const others = (): boolean => (fleet?.members().length ?? 1) > 1
+    const news = createAppliedNews({ pool: storage.workerPool, others })
+    const report = (one: Applied): void => {
+      applied.report(one)
+      news.tell(one)
+    }
+    // Nobody else writes the embedded database's read models.
+    if (config.database.url !== undefined) hearAppliedNews(storage.listenUrl, { heard: applied.heard, signal: ending.signal })
     const intake = createIntakeWatch({ pool: storage.workerPool, store: storage.store, clock })
     const publishing =
       config.kafka === undefined ? undefined : await openPublishing({ kafka: config.kafka, storage, applied, registry: metrics.registry, log })
@@ -106,7 +116,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
           useCases,
           cloudApi,
           mediaApi,
-          applied,
+          applied: { ...applied, report },
           intake,
           publishing,
           owner,

@@ -36,6 +36,8 @@ export type Storage = LogEngine & {
   /** graphile-worker's own: it keeps one connection to listen on. */
   readonly jobsPool: Pool
   readonly mediaStore: MediaStore
+  /** For a connection that listens. */
+  readonly listenUrl: string
 }
 
 export async function openStorage(
@@ -92,6 +94,7 @@ export async function openStorage(
       copyPool,
       jobsPool: pool('recado_worker', 5, 'jobs'),
       mediaStore,
+      listenUrl: url,
       async close() {
         await engine.close()
         await gate.close()

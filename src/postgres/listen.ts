@@ -16,7 +16,7 @@ export async function listen({
 }: {
   url: string
   /** Stands in the statement as it is: a plain name. */
-  channel: 'es_log' | 'es_topics'
+  channel: 'es_log' | 'es_topics' | 'es_applied'
   heard: (payload: string) => void
   signal: AbortSignal
 }): Promise<void> {

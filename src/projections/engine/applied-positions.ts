@@ -25,11 +25,14 @@ export type ProjectionProgress = {
 export type AppliedPositions = {
   /** Hand this to `runProjection`. */
   readonly report: (applied: Applied) => void
+  /** Another process said how far one of its read models is. */
+  readonly heard: (applied: Applied) => void
   /** How far a read model of this process is, without asking anybody. */
   readonly position: (name: string) => Position | undefined
   /**
    * Resolves true once all of these read models show every event up to `position`: sound because each applies the log in order. False when that takes too long.
-   * At once for read models of this process; for those of another one within a tenth of a second of their checkpoint, which may be a second late.
+   * At once for read models of this process, and for those of another one that tells (applied-news.ts); else within a tenth of a second of their
+   * checkpoint, which may be a second late.
    */
   readonly waitFor: (names: readonly string[], position: Position, timeoutMs: number) => Promise<boolean>
   readonly progress: () => Promise<readonly ProjectionProgress[]>
@@ -149,6 +152,7 @@ export function createAppliedPositions({
       moved(projection, position)
       sample(projection, position)
     },
+    heard: ({ projection, position }) => moved(projection, position),
     position: (name) => positions.get(name),
     waitFor,
     progress,
