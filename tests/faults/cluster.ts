@@ -14,8 +14,9 @@ import { createScenario } from './scenario.ts'
 import { createAsk, startPlace, type Ask, type Place } from './several-processes.ts'
 
 export type ClusterOptions = {
-  readonly seconds: number
-  /** Between two kills. */
+  /** How long, or until how many were killed or restarted. */
+  readonly until: { readonly seconds: number } | { readonly ends: number }
+  /** Between two of them. */
   readonly everyMs: number
   readonly seed: number
   /** A PostgreSQL server; one to throw away without it. */
@@ -56,7 +57,7 @@ const passedOn = ['EVENT_STORE', 'EVENTSTOREDB_URL', 'PROJECTION_SOURCE', 'KAFKA
  * the log and the read models agree with what was sent, every read model with a fold of the log by a single pass, each answer went out once and in its
  * order, and both feeds told everything once.
  */
-export async function clusterSweep({ seconds, everyMs, seed, server, log = () => undefined }: ClusterOptions): Promise<ClusterReport> {
+export async function clusterSweep({ until, everyMs, seed, server, log = () => undefined }: ClusterOptions): Promise<ClusterReport> {
   const own = server === undefined ? await startThrowAwayPostgres() : undefined
   const database = await freshDatabase(server ?? own?.url)
   const simulator = await startSimulator({
@@ -119,7 +120,7 @@ export async function clusterSweep({ seconds, everyMs, seed, server, log = () =>
       }
     })()
     const answering = answer({ ask, every, urls, signal: over.signal, pauseMs: 400, wrong, random: scenario.random })
-    const { kills, restarts, slowestStopMs } = await killOneByOne(places, { seconds, everyMs, random: scenario.random, log })
+    const { kills, restarts, slowestStopMs } = await killOneByOne(places, { until, everyMs, random: scenario.random, log })
     over.abort()
     await pouring
     const { sends, readsAfterWrites } = await answering
@@ -242,13 +243,13 @@ async function allTried(every: Every): Promise<void> {
 
 async function killOneByOne(
   places: readonly Place[],
-  { seconds, everyMs, random, log }: { seconds: number; everyMs: number; random: () => number; log: (line: string) => void },
+  { until, everyMs, random, log }: { until: ClusterOptions['until']; everyMs: number; random: () => number; log: (line: string) => void },
 ): Promise<{ kills: number; restarts: number; slowestStopMs: number }> {
-  const until = performance.now() + seconds * 1_000
+  const began = performance.now()
   let kills = 0
   let restarts = 0
   let slowestStopMs = 0
-  for (let turn = 0; performance.now() < until; turn++) {
+  for (let turn = 0; 'ends' in until ? turn < until.ends : performance.now() < began + until.seconds * 1_000; turn++) {
     await sleep(everyMs * (0.7 + 0.6 * random()))
     // Everybody's turn comes; who it is within a round is left to chance no more than whether it is told before.
     const place = places[turn % places.length]

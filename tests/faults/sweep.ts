@@ -167,7 +167,7 @@ if (import.meta.main) {
   const report = process.argv.includes('--rebuild')
     ? await rebuildSweep(options)
     : process.argv.includes('--cluster')
-      ? await clusterSweep({ ...options, seconds: 60 * argument('--minutes', 5), everyMs: 1_000 * argument('--every', 10) })
+      ? await clusterSweep({ ...options, until: { seconds: 60 * argument('--minutes', 5) }, everyMs: 1_000 * argument('--every', 10) })
       : await sweep(options)
   console.log(JSON.stringify(report, undefined, 2))
   process.exit(report.wrong.length === 0 ? 0 : 1)
