@@ -32,7 +32,7 @@ export async function startDouble(options: DoubleOptions = {}) {
       for (const subscription of database.subscriptions) subscription.overflow()
     },
     resetConnections: (): void => server.resetConnections(),
-    /** Open connections go silent until the returned function is called. Pings too: the client gives up after its keepalive. */
+    /** Hears and says nothing until the returned function is called. Pings are still answered: what keepalive notices takes SIGSTOP (process.ts). */
     freeze: (): (() => void) => server.freeze(),
     /** Holds what is appended in flight, neither readable nor answered, until the returned function is called. */
     pauseDisk: (): (() => void) => database.writer.pause(),

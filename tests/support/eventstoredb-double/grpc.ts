@@ -35,13 +35,33 @@ const WINDOW = 65_535
 const LARGEST_MESSAGE = 16 * 1024 * 1024
 const kestrel = (): OutgoingHttpHeaders => ({ ':status': 200, 'content-type': 'application/grpc', server: 'Kestrel' })
 
-export function createCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reset: () => void): Call {
+/** What goes in and out of all calls passes here, so that it can be held: see server.ts, `freeze`. */
+export function createGate() {
+  let held: (() => void)[] | undefined
+  return {
+    pass(step: () => void): void {
+      if (held) held.push(step)
+      else step()
+    },
+    shut(): void {
+      held ??= []
+    },
+    open(): void {
+      const steps = held ?? []
+      held = undefined
+      for (const step of steps) step()
+    },
+  }
+}
+type Gate = ReturnType<typeof createGate>
+
+export function createCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { reset, gate }: { reset: () => void; gate: Gate }): Call {
   let underWay = 0
   let answered = false
   let over = false
   let waiting: (() => void)[] = []
   const respond = (): void => {
-    if (answered) return
+    if (answered || stream.destroyed) return
     answered = true
     stream.respond(kestrel(), { waitForTrailers: true })
     stream.on('wantTrailers', () => {
@@ -55,7 +75,8 @@ export function createCall(stream: ServerHttp2Stream, headers: IncomingHttpHeade
     waiting = []
     for (const then of hear) then()
   }
-  const isOpen = (): boolean => !over && !stream.destroyed && !stream.closed
+  // A cancellation leaves its code on the stream before any event tells of it.
+  const isOpen = (): boolean => !over && !stream.destroyed && !stream.closed && (stream.rstCode ?? 0) === 0
   stream.on('error', () => undefined)
   stream.on('aborted', () => {
     over = true
@@ -67,7 +88,7 @@ export function createCall(stream: ServerHttp2Stream, headers: IncomingHttpHeade
     deadline: deadlineOf(headers['grpc-timeout']),
     onMessage: (hear) =>
       decode(stream, hear, () => call.refuse({ code: 8, details: 'Received message exceeds the maximum configured message size.' })),
-    onEnd: (hear) => void stream.on('end', hear),
+    onEnd: (hear) => void stream.on('end', () => gate.pass(hear)),
     onClose: (hear) => void (stream.destroyed ? hear() : stream.on('close', hear)),
     send(message) {
       if (!isOpen()) return
@@ -77,33 +98,44 @@ export function createCall(stream: ServerHttp2Stream, headers: IncomingHttpHeade
       frame.writeUInt32BE(message.length, 1)
       frame.set(message, 5)
       underWay += frame.length
-      stream.write(frame, () => {
-        underWay -= frame.length
-        drained()
-      })
+      gate.pass(() =>
+        stream.write(frame, () => {
+          underWay -= frame.length
+          drained()
+        }),
+      )
     },
     finish() {
       if (!isOpen()) return
       over = true
       respond()
-      stream.end()
+      gate.pass(() => void stream.end())
     },
     refuse({ code, details, trailers: more = {} }) {
       if (!isOpen()) return
       over = true
       const status = { 'grpc-status': String(code), 'grpc-message': percentEncoded(details), ...more }
-      if (answered) {
-        trailers = status
-        stream.end()
-      } else {
-        answered = true
-        stream.respond({ ...kestrel(), 'content-length': '0', ...status }, { endStream: true })
-      }
-      stream.resume()
+      gate.pass(() => {
+        if (stream.destroyed) return
+        if (answered) {
+          trailers = status
+          stream.end()
+        } else {
+          answered = true
+          stream.respond({ ...kestrel(), 'content-length': '0', ...status }, { endStream: true })
+        }
+        stream.resume()
+      })
     },
     abort(code = constants.NGHTTP2_NO_ERROR) {
       over = true
-      if (!stream.destroyed) stream.close(code)
+      const close = (): void => {
+        if (stream.destroyed) return
+        if (underWay > 0) setImmediate(close)
+        else stream.close(code)
+      }
+      // What was sent before goes out first: a reset frame overtakes data.
+      close()
     },
     cutConnection() {
       over = true

@@ -6,7 +6,7 @@ import { batchAppend } from './batch-append.ts'
 import type { Database } from './database.ts'
 import { deleteStream } from './delete.ts'
 import { clusterInfo, supportedMethods } from './discovery.ts'
-import { createCall, type Call } from './grpc.ts'
+import { createCall, createGate, type Call } from './grpc.ts'
 import { read } from './read.ts'
 import { refusals } from './refusals.ts'
 
@@ -22,6 +22,7 @@ export async function startServer(database: Database, options: { port: number; h
   const sockets = new Set<Socket>()
   const sessions = new Set<ServerHttp2Session>()
   const calls = new Set<Call>()
+  const gate = createGate()
   const socketOf = new WeakMap<Http2Session, Socket>()
 
   const serve = (call: Call): void => {
@@ -53,10 +54,11 @@ export async function startServer(database: Database, options: { port: number; h
     session.on('error', () => undefined)
   })
   http2.on('stream', (stream: ServerHttp2Stream, headers) => {
-    const call = createCall(stream, headers, () => {
+    const reset = (): void => {
       const { session } = stream
       if (session) socketOf.get(session)?.resetAndDestroy()
-    })
+    }
+    const call = createCall(stream, headers, { reset, gate })
     calls.add(call)
     call.onClose(() => calls.delete(call))
     serve(call)
@@ -116,12 +118,10 @@ export async function startServer(database: Database, options: { port: number; h
     resetConnections(): void {
       for (const socket of sockets) socket.resetAndDestroy()
     },
-    /** Takes nothing and says nothing, pings neither, as a frozen process does. */
+    /** Takes nothing and says nothing until thawed. Pings it still answers: a freeze that keepalive notices takes a process and SIGSTOP. */
     freeze(): () => void {
-      for (const socket of sockets) socket.pause()
-      return () => {
-        for (const socket of sockets) socket.resume()
-      }
+      gate.shut()
+      return gate.open
     },
     calls: (): number => calls.size,
   }
