@@ -71,9 +71,12 @@ export const launchRecado = (command: readonly string[], env: Readonly<Record<st
 /** What `npm start` gives to node: tests and benches run the program as users do. */
 const nodeFlags = packageJson.scripts.start.split(' ').filter((word) => word.startsWith('--'))
 
+/** For every program of the run, as JSON: how the same suites are run on other engines (`tests/on-eventstoredb.ts`). */
+const everywhere = JSON.parse(process.env['RECADO_TEST_ENV'] ?? '{}') as Readonly<Record<string, string>>
+
 function launch(command: readonly string[], env: Readonly<Record<string, string>>): Omit<RunningRecado, 'url' | 'port'> {
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, [...nodeFlags, ...command], { env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...nodeFlags, ...command], { env: { PATH, HOME, ...everywhere, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => lines.push(line))
   // `close` and not `exit`: then every line has arrived too.
