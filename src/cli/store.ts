@@ -65,7 +65,7 @@ export async function copyStore(config: Config, wish: CopyWish): Promise<void> {
       const sample = createSample(size)
       const move = await copyAndCompare(parts, await beginMove(workerPool, wish.from, wish.to), sample)
       if (wish.switch === true) return finish(parts, move, sample, destination)
-      const read = await compareStreams(sample.streams(), parts.source, parts.destination)
+      const read = await compareStreams(sample.streams(), { ...parts, move })
       say(`${summary(move)}; ${read} streams read one by one as well. Recado goes on with ${wish.from}.`)
       say(`To switch: recado store copy --from ${wish.from} --to ${wish.to} --switch (see docs/how-to/move-the-log.md).`)
     })

@@ -123,11 +123,14 @@ export function createSample(size: number, random: () => number = Math.random): 
   }
 }
 
-/** Streams read one by one from both. @returns how many */
-export async function compareStreams(streams: readonly StreamRef[], source: EventStore, destination: EventStore): Promise<number> {
+/** Streams read one by one from both, as of where the comparison has come to: the source may be going on. @returns how many */
+export async function compareStreams(
+  streams: readonly StreamRef[],
+  { source, destination, move: { compared } }: Pick<CompareOptions, 'source' | 'destination' | 'move'>,
+): Promise<number> {
   for (const stream of streams) {
-    const twins = destination.readStream(stream, { attachments: true })[Symbol.asyncIterator]()
-    for await (const event of source.readStream(stream, { attachments: true })) {
+    const twins = destination.readStream(stream, { attachments: true, asOf: compared.destination })[Symbol.asyncIterator]()
+    for await (const event of source.readStream(stream, { attachments: true, asOf: compared.source })) {
       const next = await twins.next()
       if (next.done === true) throw new LogsDiffer(`Read by itself, ${streamName(stream)} ends before version ${event.version} in the destination.`)
       const different = differences(event, next.value)

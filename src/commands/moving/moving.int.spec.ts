@@ -86,7 +86,7 @@ describe('copying the log into another engine', () => {
     const compared = await compareOn({ ...here, source: here.store, destination: there, move, sample })
     expect(compared.compared).toMatchObject({ events: original.length, streams: 40, bodies: 10 })
     await endsAgree({ source: here.store, destination: there, move: compared })
-    expect(await compareStreams(sample.streams(), here.store, there)).toBe(20)
+    expect(await compareStreams(sample.streams(), { source: here.store, destination: there, move: compared })).toBe(20)
   })
 
   it('comes back into an empty database as it was', async () => {

@@ -68,7 +68,7 @@ export async function switchLog(options: SwitchOptions): Promise<{ move: Move; t
     onStage?.('comparing the rest')
     move = await compareOn({ ...options, move, sample })
     await endsAgree({ source, destination, move })
-    const streamsRead = await compareStreams(sample.streams(), source, destination)
+    const streamsRead = await compareStreams(sample.streams(), { source, destination, move })
     await options.settled?.()
     signal?.throwIfAborted()
 
