@@ -13,7 +13,7 @@ export type Misdeed =
   /** Does the work and never answers. */
   | { kind: 'lose-answer' }
   /** Does the work, then answers with an error or resets the connection. */
-  | { kind: 'store-then'; then: Refusal | 'reset' }
+  | { kind: 'store-then'; with: Refusal | 'reset' }
   /** Does nothing and resets the TCP connection. */
   | { kind: 'reset' }
   /** Does nothing and fails with this error (see refusals.ts). */
@@ -82,8 +82,8 @@ export function underFault<Result>(
     case 'lose-answer':
       return work(() => undefined)
     case 'store-then': {
-      const { then } = misdeed
-      return work(() => (then === 'reset' ? steps.reset() : steps.refuse(then)))
+      const { with: ending } = misdeed
+      return work(() => (ending === 'reset' ? steps.reset() : steps.refuse(ending)))
     }
     default:
       return misdeed satisfies never

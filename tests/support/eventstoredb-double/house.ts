@@ -55,7 +55,7 @@ export async function allOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
   return found
 }
 export const textsOf = (events: readonly { event?: { data: unknown } }[]): unknown[] =>
-  events.map(({ event }) => (event?.data as { note: unknown }).note)
+  events.map(({ event }) => (event?.data as { note: unknown } | undefined)?.note)
 
 /** How a promise fails, for assertions on the shape of an error. */
 export async function failure(work: Promise<unknown>): Promise<Error & Record<string, unknown>> {

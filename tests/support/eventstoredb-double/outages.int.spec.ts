@@ -108,7 +108,7 @@ describe('told to misbehave, the double', () => {
     const append = async (deadline = 5000) => client.appendToStream('s', event, { expectedRevision: 'no_stream', credentials, deadline })
     double.misbehave({ kind: 'lose-answer', on: ['append'], times: 1 })
     expect(await failure(append(100))).toMatchObject({ code: 4 })
-    double.misbehave({ kind: 'store-then', then: 'reset', on: ['append'], times: 1 })
+    double.misbehave({ kind: 'store-then', with: 'reset', on: ['append'], times: 1 })
     const other = note('twice')
     expect(await failure(client.appendToStream('t', other, { expectedRevision: 'no_stream', credentials }))).toMatchObject({ code: 14 })
     await vi.waitFor(async () => expect(await append()).toMatchObject({ nextExpectedRevision: 0n }))
@@ -119,7 +119,7 @@ describe('told to misbehave, the double', () => {
 
   it('times out for what it stored, answers late, or resets before storing', async () => {
     const { client, double, stop } = await startPlayground()
-    double.misbehave({ kind: 'store-then', then: refusals.commitTimeout, on: ['append'], times: 1 })
+    double.misbehave({ kind: 'store-then', with: refusals.commitTimeout, on: ['append'], times: 1 })
     expect(await failure(client.appendToStream('s', note(), { credentials }))).toMatchObject({ type: 'timeout', code: 10 })
     double.misbehave({ kind: 'late', ms: 50, on: ['append'], times: 1 })
     expect(await client.appendToStream('s', note(), { credentials, expectedRevision: 0n })).toMatchObject({ nextExpectedRevision: 1n })

@@ -30,7 +30,7 @@ export function read(call: Call, database: Database): void {
     const misdeed = database.faults.take(options.hasSubscription() ? 'subscribe' : 'read', stream)
     const serve = (): void => (options.hasSubscription() ? subscribe(call, database, options, misdeed) : readOnce(call, database, options, misdeed))
     if (misdeed?.kind === 'hang' || misdeed?.kind === 'lose-answer') return
-    if (misdeed?.kind === 'reset' || (misdeed?.kind === 'store-then' && misdeed.then === 'reset')) return call.cutConnection()
+    if (misdeed?.kind === 'reset' || (misdeed?.kind === 'store-then' && misdeed.with === 'reset')) return call.cutConnection()
     if (misdeed?.kind === 'refuse') return call.refuse(misdeed.with)
     if (misdeed?.kind === 'slow' || misdeed?.kind === 'late') return void setTimeout(serve, misdeed.ms)
     serve()

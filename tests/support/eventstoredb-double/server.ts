@@ -121,7 +121,7 @@ export async function startServer(database: Database, options: { port: number; h
     /** Takes nothing and says nothing until thawed. Pings it still answers: a freeze that keepalive notices takes a process and SIGSTOP. */
     freeze(): () => void {
       gate.shut()
-      return gate.open
+      return () => gate.open()
     },
     calls: (): number => calls.size,
   }

@@ -93,7 +93,7 @@ describe('a filter', () => {
     await client.appendToStream('blue-1', note('x', undefined, 'Sung'))
     await client.setStreamMetadata('red-1', { maxCount: 9 })
     const chosen = async (filter: NonNullable<Parameters<typeof client.subscribeToAll>[0]>['filter']) => {
-      const subscription = client.subscribeToAll({ ...(filter ? { filter } : {}) })
+      const subscription = client.subscribeToAll(filter ? { filter } : {})
       const { seen, until } = watch(subscription)
       await until('caughtUp')
       await end(subscription)

@@ -68,7 +68,7 @@ describe('deliveries on EventStoreDB', () => {
   it('come to the log once, though three processes get each of them, answers are lost and the server is killed', async () => {
     const stores = [open(), open(), open()]
     const ids = Array.from({ length: 300 }, () => randomUUID())
-    double.misbehave({ kind: 'store-then', then: 'reset', on: ['append'], times: 3 })
+    double.misbehave({ kind: 'store-then', with: 'reset', on: ['append'], times: 3 })
     double.misbehave({ kind: 'reset', on: ['append'], times: 3 })
     const answers = Promise.all(stores.flatMap((store, nth) => ids.map((_, at) => insist(store, delivery(ids[(at + nth * 100) % ids.length] ?? '')))))
     await double.restart({ downMs: 200, how: 'kill' })
