@@ -11,5 +11,8 @@ export const latestSchemaVersion = (type: string, chains = upcasters): number =>
 
 /** The data in its newest shape. A version from the future (a newer Recado wrote it) is handed on as it is. */
 export function upcast(type: string, version: number, data: Data, chains = upcasters): Data {
-  return (chains[type] ?? []).slice(Math.max(0, version - 1)).reduce((older, up) => up(older), data)
+  const chain = chains[type]
+  // Nearly every event, and every one of the log in a rebuild.
+  if (chain === undefined) return data
+  return chain.slice(Math.max(0, version - 1)).reduce((older, up) => up(older), data)
 }

@@ -34,7 +34,7 @@ export type ParkedBefore = {
   readonly discarded?: ReadonlySet<Position>
 }
 
-type Entry = { readonly tenantId: string; readonly id: string; row: AnyRow; weight: number; used: number }
+type Entry = { readonly tenantId: string; readonly id: string; row: AnyRow; weight: number; used: number; changes: number }
 
 export type BulkFold = {
   readonly projection: Projection
@@ -138,7 +138,7 @@ export function createBulkFold({
     let next: AnyRow | 'delete' | undefined
     try {
       next = projection.fold(entry?.row, event, at)
-      if (next !== undefined && next !== 'delete' && next !== entry?.row) check(next, id, projection.table)
+      if (next !== undefined && next !== 'delete' && next !== entry?.row) check(next, id, projection.table, entry?.row)
     } catch (error) {
       return refuse(at, id, error)
     }
@@ -151,15 +151,19 @@ export function createBulkFold({
       count(tenantId, -1)
       return
     }
-    const heavy = weightOf(next, names)
-    weight += heavy - (entry?.weight ?? 0)
     if (entry === undefined) {
-      rows.set(id, { tenantId, id, row: next, weight: heavy, used: page })
+      const heavy = weightOf(next, names)
+      weight += heavy
+      rows.set(id, { tenantId, id, row: next, weight: heavy, used: page, changes: 0 })
       count(tenantId, 1)
-    } else {
-      entry.row = next
-      entry.weight = heavy
+      return
     }
+    entry.row = next
+    // A row grows slowly; to weigh it at each change took a fifteenth of the time.
+    if ((++entry.changes & 3) !== 0) return
+    const heavy = weightOf(next, names)
+    weight += heavy - entry.weight
+    entry.weight = heavy
   }
 
   /** Takes rows that were spilled back into memory. */
@@ -174,7 +178,7 @@ export function createBulkFold({
     for (const [tenantId, row] of await table.take(pool, wanted)) {
       const heavy = weightOf(row, names)
       weight += heavy
-      rowsOf(tenantId).set(row.id, { tenantId, id: row.id, row, weight: heavy, used: page })
+      rowsOf(tenantId).set(row.id, { tenantId, id: row.id, row, weight: heavy, used: page, changes: 0 })
     }
   }
 

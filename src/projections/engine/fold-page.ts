@@ -2,7 +2,7 @@ import type { DomainEvent } from '../../domain/catalogue.ts'
 import { fromStored } from '../../domain/kernel/codec.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { streamName } from '../../domain/kernel/stream.ts'
-import type { AnyRow, Projection, Table } from './projection.ts'
+import type { AnyRow, ColumnType, Projection, Table } from './projection.ts'
 
 /** A row's place in the read model, over all tenants. */
 export type RowKey = string
@@ -67,7 +67,7 @@ export function foldPage(
     try {
       const next = projection.fold(present, event, at)
       if (next === undefined || next === present) continue
-      if (next !== 'delete') check(next, id, projection.table)
+      if (next !== 'delete') check(next, id, projection.table, present)
       changes.set(key, { tenantId: at.stream.tenantId, id, row: next === 'delete' ? undefined : next })
     } catch (error) {
       newlyParked.add(key)
@@ -81,12 +81,13 @@ export function foldPage(
  * Refuses a row that PostgreSQL would refuse, at the event that made it. Left to the database it would only be found when no later event of the same page
  * repaired it, and what is parked would depend on how the log was cut into pages. (json is not parsed here: a fold writes it with JSON.stringify.)
  */
-export function check(row: AnyRow, id: string, { columns }: Table<AnyRow>): void {
+export function check(row: AnyRow, id: string, table: Table<AnyRow>, before?: AnyRow): void {
   if (row.id !== id) throw new Error(`the fold returned the row ${row.id} for ${id}`)
-  for (const name in columns) {
+  for (const { name, type } of refusable(table)) {
     const value = row[name]
-    if (value === null) continue
-    switch (columns[name]) {
+    // What the row had before was looked at then: most updates touch two or three columns.
+    if (value === null || value === before?.[name]) continue
+    switch (type) {
       case 'timestamptz':
         if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw new Error(`${name} is no moment`)
         break
@@ -99,6 +100,19 @@ export function check(row: AnyRow, id: string, { columns }: Table<AnyRow>): void
       default:
     }
   }
+}
+
+const refusables = new WeakMap<Table<AnyRow>, readonly { readonly name: string; readonly type: ColumnType }[]>()
+
+/** The columns that may hold what PostgreSQL refuses. */
+function refusable(table: Table<AnyRow>): readonly { readonly name: string; readonly type: ColumnType }[] {
+  const known = refusables.get(table)
+  if (known !== undefined) return known
+  const made = Object.entries(table.columns).flatMap(([name, type]) =>
+    type === 'timestamptz' || type === 'int4' || type === 'uuid' ? [{ name, type }] : [],
+  )
+  refusables.set(table, made)
+  return made
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
