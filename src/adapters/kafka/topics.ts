@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, type Admin } from 'kafkajs'
+import kafkajs, { type Admin } from 'kafkajs'
 import type { Logger } from 'pino'
 import { PublicationTrouble } from '../../commands/ports/publication.ts'
 
@@ -19,7 +19,7 @@ export async function prepareTopics(admin: Admin, topics: readonly Topic[], log:
   const { topics: found } = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) })
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: topics.map(({ name }) => ({ type: ConfigResourceTypes.TOPIC, name })),
+    resources: topics.map(({ name }) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
   })
   const brokers = (await admin.describeCluster()).brokers.length
   const result = new Map<string, FoundTopic>()

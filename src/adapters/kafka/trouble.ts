@@ -1,5 +1,8 @@
-import { KafkaJSError, KafkaJSProtocolError } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { PublicationTrouble } from '../../commands/ports/publication.ts'
+
+// Node finds only some names in this CommonJS module; the others are reached through it as a whole.
+const { KafkaJSError, KafkaJSProtocolError } = kafkajs
 
 const superseded = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'INVALID_PRODUCER_ID_MAPPING', 'INVALID_TXN_STATE'])
 const refused = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'CORRUPT_MESSAGE', 'INVALID_TIMESTAMP'])
