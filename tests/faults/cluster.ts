@@ -5,7 +5,7 @@ import { schemaOf, tableOf } from '../../src/projections/engine/naming.ts'
 import { projections } from '../../src/projections/index.ts'
 import { createPool } from '../../src/postgres/pool.ts'
 import { freshDatabase } from '../support/database.ts'
-import { auditLog } from '../support/log-audit.ts'
+import { auditOf } from '../support/log-audit.ts'
 import { startThrowAwayPostgres } from '../support/postgres-server.ts'
 import { runRecado } from '../support/processes.ts'
 import { followFeed, type FeedClient } from './feed-client.ts'
@@ -141,10 +141,8 @@ export async function clusterSweep({ until, everyMs, seed, server, log = () => u
     })
     const unknown = await checkSends({ every, sends, simulator, wrong })
     await checkFeeds({ feeds, every, wrong })
-    if (process.env['EVENT_STORE'] === undefined) {
-      const audit = await auditLog(database.url)
-      if (audit.holes + audit.brokenStreams + audit.eventsTwice + audit.timeTurned > 0) wrong.push(`the log: ${JSON.stringify(audit)}`)
-    }
+    const audit = await auditOf({ ...process.env, DATABASE_URL: database.url })
+    if (audit.holes + audit.brokenStreams + audit.eventsTwice + audit.timeTurned > 0) wrong.push(`the log: ${JSON.stringify(audit)}`)
     await checkAgainstOneFold({ url: database.url, env, wrong, log, ask })
     for (const { name, said } of places) for (const line of said()) if (line.includes('"level":60')) wrong.push(`${name} said: ${line}`)
     return {
