@@ -29,10 +29,16 @@ describe('the configuration', () => {
       given: { masterKey: undefined, operatorKey: undefined },
       media: { store: { kind: 'file', directory: resolve('data/media') }, ffmpeg: 'ffmpeg' },
       kafka: undefined,
+      projectionSource: 'store',
       roles: ['api', 'worker', 'lite'],
       demo: true,
       log: { level: 'info', pretty: false },
     })
+  })
+
+  it('feeds read models from Kafka only where there is one', () => {
+    expect(readConfig({ PROJECTION_SOURCE: 'kafka', KAFKA_BROKERS: 'a:9092' }).projectionSource).toBe('kafka')
+    expect(mistakes({ PROJECTION_SOURCE: 'kafka' })).toEqual(['KAFKA_BROKERS is required with PROJECTION_SOURCE=kafka'])
   })
 
   it('takes an empty value for none', () => {

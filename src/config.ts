@@ -156,10 +156,10 @@ export const environment = z.object({
     otherwise: 'none',
     example: 'esdb://localhost:2113?tls=false',
   }),
-  PROJECTION_SOURCE: variable(z.literal('store', { error: 'can only be `store` in this version' }).default('store'), {
-    takes: '`store`',
-    says: 'Where read models get their events from.',
-    otherwise: '`store`, the only one in this version',
+  PROJECTION_SOURCE: variable(oneOf(['store', 'kafka']).default('store'), {
+    takes: '`store` or `kafka`',
+    says: 'Where read models get their events from: the log itself, or the topic that it is published to (needs `KAFKA_BROKERS`). Rebuilds and what is far behind read the log with either.',
+    otherwise: '`store`',
   }),
   MEDIA_STORE: variable(oneOf(['file', 's3']).default('file'), {
     takes: '`file` or `s3`',
@@ -272,6 +272,7 @@ export type Config = {
   }
   /** Where events are published; undefined: nowhere. */
   readonly kafka: KafkaConfig | undefined
+  readonly projectionSource: 'store' | 'kafka'
   readonly roles: readonly Role[]
   readonly demo: boolean
   readonly log: { readonly level: (typeof logLevels)[number]; readonly pretty: boolean }
@@ -293,17 +294,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const production = present['NODE_ENV'] === 'production'
   const parsed = environment.safeParse(present)
   const mistakes = parsed.success ? [] : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
-  if (production && present['RECADO_DEMO'] === '1')
-    mistakes.push('RECADO_DEMO cannot be 1 in production: everybody who reaches the simulator could write to every tenant as its customers')
-  if (production && present['RECADO_MASTER_KEY'] === undefined)
-    mistakes.push('RECADO_MASTER_KEY is required in production: 32 random bytes as base64, for example from `openssl rand -base64 32`')
-  if (present['MEDIA_STORE'] === 's3')
-    for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
-      if (present[name] === undefined) mistakes.push(`${name} is required with MEDIA_STORE=s3`)
-  if (present['EVENT_STORE'] === 'eventstoredb' && present['EVENTSTOREDB_URL'] === undefined)
-    mistakes.push('EVENTSTOREDB_URL is required with EVENT_STORE=eventstoredb')
-  if ((present['KAFKA_SASL_USER'] === undefined) !== (present['KAFKA_SASL_PASSWORD'] === undefined))
-    mistakes.push('KAFKA_SASL_USER and KAFKA_SASL_PASSWORD are set together or not at all')
+  mistakes.push(...mistakenTogether(present))
   if (!parsed.success || mistakes.length > 0) throw new ConfigMistakes([...new Set(mistakes)])
   const { data } = parsed
   const metaIsConfigured = data.META_APP_SECRET.length > 0 || data.META_VERIFY_TOKEN !== undefined || data.META_GRAPH_URL !== undefined
@@ -328,10 +319,31 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     given: { masterKey: data.RECADO_MASTER_KEY, operatorKey: data.RECADO_OPERATOR_KEY },
     media: { store: mediaStoreOf(data), ffmpeg: data.FFMPEG_PATH },
     kafka: kafkaOf(data),
+    projectionSource: data.PROJECTION_SOURCE,
     roles: data.RECADO_ROLES,
     demo: data.RECADO_DEMO ?? (!metaIsConfigured && !production),
     log: { level: data.LOG_LEVEL, pretty: data.LOG_PRETTY },
   }
+}
+
+/** What is right by itself and wrong beside the rest. */
+function mistakenTogether(present: Readonly<Record<string, string | undefined>>): string[] {
+  const production = present['NODE_ENV'] === 'production'
+  const mistakes: string[] = []
+  if (production && present['RECADO_DEMO'] === '1')
+    mistakes.push('RECADO_DEMO cannot be 1 in production: everybody who reaches the simulator could write to every tenant as its customers')
+  if (production && present['RECADO_MASTER_KEY'] === undefined)
+    mistakes.push('RECADO_MASTER_KEY is required in production: 32 random bytes as base64, for example from `openssl rand -base64 32`')
+  if (present['MEDIA_STORE'] === 's3')
+    for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
+      if (present[name] === undefined) mistakes.push(`${name} is required with MEDIA_STORE=s3`)
+  if (present['EVENT_STORE'] === 'eventstoredb' && present['EVENTSTOREDB_URL'] === undefined)
+    mistakes.push('EVENTSTOREDB_URL is required with EVENT_STORE=eventstoredb')
+  if (present['PROJECTION_SOURCE'] === 'kafka' && present['KAFKA_BROKERS'] === undefined)
+    mistakes.push('KAFKA_BROKERS is required with PROJECTION_SOURCE=kafka')
+  if ((present['KAFKA_SASL_USER'] === undefined) !== (present['KAFKA_SASL_PASSWORD'] === undefined))
+    mistakes.push('KAFKA_SASL_USER and KAFKA_SASL_PASSWORD are set together or not at all')
+  return mistakes
 }
 
 function mediaStoreOf(data: z.output<typeof environment>): Config['media']['store'] {

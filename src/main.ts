@@ -13,8 +13,9 @@ import { createHttp, listen, notYet } from './composition/http.ts'
 import { countingSends } from './composition/counted-calls.ts'
 import { watchInstallation } from './composition/installation-gauges.ts'
 import { createMetrics } from './composition/metrics.ts'
+import type { ProjectionSource } from './composition/projection-source.ts'
 import type { Publishing, PublishingOptions } from './composition/publishing.ts'
-import { openStorage } from './composition/storage.ts'
+import { openStorage, type Storage } from './composition/storage.ts'
 import { createUseCases } from './composition/use-cases.ts'
 import { sharedOut, startWorkers } from './composition/workers.ts'
 import { defaultGraphUrl, type Config } from './config.ts'
@@ -110,9 +111,12 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     const intake = createIntakeWatch({ pool: storage.workerPool, store: storage.store, clock })
     const publishing =
       config.kafka === undefined ? undefined : await openPublishing({ kafka: config.kafka, storage, applied, registry: metrics.registry, log })
+    const source = await openSource(config, { storage, log })
+    cleanUp.push(source.close)
     const workers = config.roles.includes('worker')
       ? startWorkers({
           storage,
+          source,
           useCases,
           cloudApi,
           mediaApi,
@@ -190,6 +194,13 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     await stop()
     throw error
   }
+}
+
+/** Read models follow the log itself, or what Kafka carries on of it: then its client is loaded. */
+async function openSource(config: Config, options: { storage: Storage; log: Logger }): Promise<ProjectionSource> {
+  if (config.projectionSource === 'store') return { subscribe: options.storage.store.subscribe, close: () => Promise.resolve() }
+  const { openProjectionSource } = await import('./composition/projection-source.ts')
+  return openProjectionSource(config, options)
 }
 
 /** Loaded only where something is published. */

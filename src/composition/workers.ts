@@ -21,6 +21,7 @@ import { runTemplateKeeper } from '../commands/processes/templates/keeper.ts'
 import { runWaker } from '../commands/processes/waker.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
 import { channel } from '../domain/channel/channel.ts'
+import type { EventSource } from '../domain/kernel/event-source.ts'
 import { dueSnoozes } from '../projections/conversations/due-snoozes.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
 import { runProjection } from '../projections/engine/live.ts'
@@ -44,6 +45,7 @@ export type Workers = { readonly done: Promise<unknown>; readonly sender: Sender
 /** Read models and processes, each under its lease, until `signal`; `done` when all of them have wound up. */
 export function startWorkers({
   storage,
+  source,
   useCases,
   cloudApi,
   mediaApi,
@@ -57,6 +59,8 @@ export function startWorkers({
   onFailed,
 }: {
   storage: Storage
+  /** Of read models; processes follow the log itself. */
+  source: EventSource
   useCases: UseCases
   cloudApi: CloudApi
   mediaApi: MediaApi
@@ -112,7 +116,7 @@ export function startWorkers({
   const onParked = createParkedAlarm({ raiseAlert, clock, onError: (error) => log.error({ err: error }, 'nobody could be told of parked events') })
   const running = [
     ...projections.map(async (projection) =>
-      runProjection({ projection, store, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report, onParked }),
+      runProjection({ projection, store: source, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report, onParked }),
     ),
     runRebuilds({
       projections,

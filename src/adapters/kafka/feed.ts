@@ -35,6 +35,7 @@ export type KafkaFeed = EventSource & { readonly close: () => Promise<void> }
 type Place = { position: Position; offsets: readonly number[] | undefined }
 
 const defaultPageSize = 1_000
+const sayAfterMs = 15_000
 
 /**
  * The log, as Kafka carries it on. Every follower is a consumer group of its own and gives its place along with each page; nothing is committed to Kafka.
@@ -51,13 +52,13 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
 
   async function* subscribe(subscription: SourceSubscription): AsyncGenerator<SourceDelivery> {
     const signal = AbortSignal.any([subscription.signal, closing.signal])
-    const place: Place = { position: subscription.after, offsets: offsetsOf(subscription.place) }
+    const place: Place = { position: subscription.after, offsets: offsetsIn(topic, subscription.place) }
     let troubles = 0
     while (!signal.aborted) {
       try {
         for await (const delivery of from(place, { ...subscription, signal })) {
           place.position = delivery.through
-          place.offsets = offsetsOf(delivery.place)
+          place.offsets = offsetsIn(topic, delivery.place)
           if (delivery.kind === 'caught-up') troubles = 0
           yield delivery
         }
@@ -90,11 +91,13 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
       let leave = (): void => undefined
       const done = (watermark?: Watermark): void => {
         resolve(watermark)
+        clearTimeout(waiting)
         signal.removeEventListener('abort', aborted)
         queueMicrotask(() => leave())
       }
       const aborted = (): void => done()
       if (signal.aborted) return resolve(undefined)
+      const waiting = setTimeout(() => logger.warn({ topic }, 'nothing is known to be published yet: read models wait for it'), sayAfterMs)
       signal.addEventListener('abort', aborted, { once: true })
       leave = watermarks.follow(done)
     })
@@ -122,7 +125,7 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
       const { events, through } = await log.readAll({ after: position, ...(filter === undefined ? {} : { filter }), limit: pageSize })
       if (through <= position) throw new Error(`the log ends at ${position}, before what was published of it (${seam.through})`)
       position = through
-      yield { kind: 'page' as const, events, through, place: position < seam.through ? undefined : JSON.stringify(seam.ends) }
+      yield { kind: 'page' as const, events, through, place: position < seam.through ? undefined : placeIn(topic, seam.ends) }
     }
   }
 
@@ -175,7 +178,7 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
         if (merged !== undefined) {
           consumer.resume()
           const { through, offsets: behind, found } = merged
-          const place = JSON.stringify(behind)
+          const place = placeIn(topic, behind)
           const atTheTip = merge.atTheTip()
           if (found.length > 0 || !atTheTip) yield { kind: 'page', events: await eventsOf(merged, subscription), through, place }
           if (!atTheTip || announced === through) continue
@@ -215,11 +218,13 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
   }
 }
 
-/** Offsets by partition; undefined when the place is none of ours. */
-function offsetsOf(place: string | undefined): readonly number[] | undefined {
-  if (place === undefined) return undefined
-  const offsets: unknown = JSON.parse(place)
-  return Array.isArray(offsets) && offsets.every((one): one is number => Number.isSafeInteger(one) && Number(one) >= 0) ? offsets : undefined
+/** Offsets mean nothing in another topic. */
+const placeIn = (topic: string, offsets: readonly number[]): string => `${topic} ${offsets.join(',')}`
+
+/** Offsets by partition; undefined when the place is not one in this topic. */
+function offsetsIn(topic: string, place: string | undefined): readonly number[] | undefined {
+  const [name, offsets] = place?.split(' ') ?? []
+  return name === topic && offsets !== undefined && /^\d+(,\d+)*$/.test(offsets) ? offsets.split(',').map(Number) : undefined
 }
 
 /** `next` resolves with the next `ring`, and when the signal says stop: asked for before one looks, nothing that happens meanwhile is missed. */
