@@ -39,10 +39,10 @@ async function start(more: Record<string, string>) {
       })
       expect(sent.status).toBe(200)
     },
-    async texts(): Promise<string[]> {
+    texts: async (): Promise<string[]> => {
       return (await messages()).map((message) => JSON.stringify(message['content'])).sort()
     },
-    async sent(): Promise<unknown[]> {
+    sent: async (): Promise<unknown[]> => {
       return (await messages()).filter(({ direction }) => direction === 'outbound').map(({ status }) => status)
     },
   }
