@@ -28,6 +28,16 @@ program
   .action(async () => serve(configOrExit()))
 
 program
+  .command('worker')
+  .description('run read models and processes only, whatever RECADO_ROLES says; answers /healthz, /readyz and /metrics')
+  .action(async () => serve(configOrExit({ ...process.env, RECADO_ROLES: 'worker' })))
+
+program
+  .command('lite')
+  .description('WhatsApp Web sessions: none in this version')
+  .action(() => fail(['WhatsApp Web sessions (the role `lite`) are not part of this version.']))
+
+program
   .command('migrate')
   .description('bring the database of DATABASE_URL up to date and end')
   .action(async () => {
@@ -204,9 +214,9 @@ function greet({ url, demo, operatorKey }: Recado, config: Config): void {
   console.error([...lines, ''].join('\n'))
 }
 
-function configOrExit(): Config {
+function configOrExit(env: NodeJS.ProcessEnv = process.env): Config {
   try {
-    return readConfig(process.env)
+    return readConfig(env)
   } catch (error) {
     return fail(explain(error))
   }

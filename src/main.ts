@@ -12,6 +12,8 @@ import { createIntakeWatch } from './commands/processes/intake/progress.ts'
 import { createHttp, listen, notYet } from './composition/http.ts'
 import { countingSends } from './composition/counted-calls.ts'
 import { watchInstallation } from './composition/installation-gauges.ts'
+import { machineRoomOnly } from './composition/machine-room.ts'
+import { watchFleet } from './composition/fleet-gauges.ts'
 import { createMetrics } from './composition/metrics.ts'
 import type { ProjectionSource } from './composition/projection-source.ts'
 import type { Publishing, PublishingOptions } from './composition/publishing.ts'
@@ -163,6 +165,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       signal: ending.signal,
     })
     storage.gate.minding(() => workers?.sender.stats().inFlight ?? 0)
+    watchFleet(metrics.registry, { pool: storage.workerPool, owner, members: fleet.members })
     watchInstallation(metrics.registry, storage.workerPool, storage)
     metrics.watch({
       progress: applied.progress,
@@ -179,11 +182,13 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       })
       demo = await demoParts.createDemoTenant(useCases, clock())
     }
+    const isApi = config.roles.includes('api')
+    const listener = isApi ? http.listener : machineRoomOnly(http.listener)
     serve((req, res) => {
-      if (world?.handle(req, res) !== true) http.listener(req, res)
+      if (world?.handle(req, res) !== true) listener(req, res)
     })
     server.on('upgrade', (req, socket, head) => {
-      if (!http.feed.upgrade(req, socket, head)) socket.destroy()
+      if (!isApi || !http.feed.upgrade(req, socket, head)) socket.destroy()
     })
     // A customer of the demo who writes before Meta's side knows where to deliver would write into the void.
     await world?.ready

@@ -248,7 +248,8 @@ async function killOneByOne(
   let restarts = 0
   let slowestStopMs = 0
   for (let turn = 0; 'ends' in until ? turn < until.ends : performance.now() < began + until.seconds * 1_000; turn++) {
-    await sleep(everyMs * (0.7 + 0.6 * random()))
+    // By the clock: how long a process needs to come back is not added to the pause.
+    await sleep(Math.max(500, began + (turn + 0.7 + 0.6 * random()) * everyMs - performance.now()))
     // Everybody's turn comes; who it is within a round is left to chance no more than whether it is told before.
     const place = places[turn % places.length]
     if (place === undefined) break

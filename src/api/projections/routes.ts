@@ -22,6 +22,7 @@ const progress = z
     events_per_second: z.number().nullable(),
     eta_seconds: z.number().nullable(),
     parked: z.number().int().meta({ description: 'Events that could not be applied and wait for a person' }),
+    held_by: z.string().nullable().meta({ description: 'The process that writes it at present (host:pid:…); null while nobody does' }),
   })
   .meta({ id: 'ProjectionProgress' })
 
@@ -36,10 +37,11 @@ const render = (one: ProjectionProgress): z.infer<typeof progress> => ({
   events_per_second: one.eventsPerSecond,
   eta_seconds: one.etaSeconds,
   parked: one.parked,
+  held_by: one.heldBy,
 })
 
 /** The intake among the read models: nothing that a customer did is shown before it has been there. */
-const renderIntake = ({ state, position, head, lagEvents, lagSeconds }: IntakeProgress): z.infer<typeof progress> => ({
+const renderIntake = ({ state, position, head, lagEvents, lagSeconds, heldBy }: IntakeProgress): z.infer<typeof progress> => ({
   name: 'intake',
   generation: 1,
   state,
@@ -50,6 +52,7 @@ const renderIntake = ({ state, position, head, lagEvents, lagSeconds }: IntakePr
   events_per_second: null,
   eta_seconds: null,
   parked: 0,
+  held_by: heldBy,
 })
 
 const parked = z

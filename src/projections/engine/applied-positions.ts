@@ -20,6 +20,8 @@ export type ProjectionProgress = {
   readonly eventsPerSecond: number | null
   readonly etaSeconds: number | null
   readonly parked: number
+  /** The process that writes it at present. */
+  readonly heldBy: string | null
 }
 
 export type AppliedPositions = {
@@ -139,6 +141,7 @@ export function createAppliedPositions({
       eventsPerSecond: rate,
       etaSeconds: lagEvents === 0 ? 0 : lagEvents === null || rate === null || rate === 0 ? null : Math.ceil(lagEvents / rate),
       parked,
+      heldBy: row.owner,
     }
   }
 
@@ -169,6 +172,7 @@ type ProgressRow = {
   readonly state: ProjectionProgress['state']
   readonly position: string | null
   readonly parked: number
+  readonly owner: string | null
 }
 
 /** One row per read model of this version, also for one that never ran. */
@@ -177,6 +181,7 @@ async function readProgress(pool: Pool, projections: readonly Pick<Projection, '
     name: 'projection_progress',
     text: `select w.name, w.version as generation, s.position,
         case when s.owner is null or s.lease_until < clock_timestamp() then 'stopped' else s.status end as state,
+        case when s.lease_until >= clock_timestamp() then s.owner end as owner,
         (select count(*)::int from es.parked_events p where p.subscription = w.subscription and p.resolved_at is null) as parked
       from unnest($1::text[], $2::int4[], $3::text[]) with ordinality as w (name, version, subscription, place)
       left join es.subscriptions s on s.name = w.subscription order by w.place`,

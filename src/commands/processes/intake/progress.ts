@@ -13,6 +13,8 @@ export type IntakeProgress = {
   readonly lagEvents: number | null
   /** How long the oldest of them has been waiting. */
   readonly lagSeconds: number | null
+  /** The process that has it at present. */
+  readonly heldBy: string | null
 }
 
 export type IntakeWatch = {
@@ -46,28 +48,33 @@ export function createIntakeWatch({
   let reported = start
   let nearOnce = false
 
-  async function checkpoint(): Promise<{ state: IntakeProgress['state']; position: Position; ran: boolean }> {
-    const { rows } = await pool.query<{ position: string; live: boolean }>({
+  async function checkpoint(): Promise<Pick<IntakeProgress, 'state' | 'position' | 'heldBy'> & { ran: boolean }> {
+    const { rows } = await pool.query<{ position: string; live: boolean; owner: string | null }>({
       name: 'intake_progress',
-      text: 'select position, owner is not null and lease_until > clock_timestamp() as live from es.subscriptions where name = $1',
+      text: 'select position, owner is not null and lease_until > clock_timestamp() as live, owner from es.subscriptions where name = $1',
       values: [intakeSubscription],
     })
     const [row] = rows
-    if (row === undefined) return { state: 'stopped', position: reported, ran: false }
-    return { state: row.live ? 'live' : 'stopped', position: later(reported, positionOf(row.position)), ran: true }
+    if (row === undefined) return { state: 'stopped', position: reported, heldBy: null, ran: false }
+    return {
+      state: row.live ? 'live' : 'stopped',
+      position: later(reported, positionOf(row.position)),
+      heldBy: row.live ? row.owner : null,
+      ran: true,
+    }
   }
 
   async function progress(): Promise<IntakeProgress> {
     // The head first: what is appended meanwhile may be counted as worked off, never as waiting beyond the head.
     const { position: head } = await store.head()
-    const { state, position, ran } = await checkpoint()
+    const { state, position, heldBy, ran } = await checkpoint()
     // Its checkpoint is not moved for events that are none of its business; so what counts is the oldest one that is.
     const [oldest] = position < head ? (await store.readAll({ after: position, filter: { types: intakeTypes }, limit: 1 })).events : []
-    if (!ran) return { state, position, head, lagEvents: null, lagSeconds: null }
-    if (oldest === undefined || oldest.position > head) return { state, position, head, lagEvents: 0, lagSeconds: 0 }
+    if (!ran) return { state, position, head, lagEvents: null, lagSeconds: null, heldBy }
+    if (oldest === undefined || oldest.position > head) return { state, position, head, lagEvents: 0, lagSeconds: 0, heldBy }
     const { events } = await store.distance(oldest.position, head)
     const lagSeconds = Math.max(0, (clock().getTime() - oldest.recordedAt.getTime()) / 1_000)
-    return { state, position, head, lagEvents: events === undefined ? null : events + 1, lagSeconds }
+    return { state, position, head, lagEvents: events === undefined ? null : events + 1, lagSeconds, heldBy }
   }
 
   return {
