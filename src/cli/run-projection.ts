@@ -35,6 +35,10 @@ export async function runProjectionFile(config: Config, file: string, options: R
   try {
     const sql = extname(file) === '.sql'
     if (sql && options.reveal === true) throw new CommandRefused('A SELECT cannot open personal fields. Write it in TypeScript.')
+    if (sql && tools.engine !== 'PostgreSQL')
+      throw new CommandRefused(
+        `A SELECT is run over log.events, which shows a log in PostgreSQL, and the log is on ${tools.engine}. Write the projection in TypeScript.`,
+      )
     // Read before anything is put on record or made.
     const parsed = sql ? undefined : await importProjection(file)
     const select = sql ? parseSqlProjection(text, basename(file, '.sql')) : undefined
