@@ -52,7 +52,7 @@ describe('what a shard keeps in mind', () => {
   })
 
   it('begins no later than where the index ends, or not at all', async () => {
-    const { physical, events } = await shardOf(900)
+    const { physical, events } = await shardOf(1_500)
     const place = events()[420]?.event.position ?? start
     const window = createWindow({ shard: 0, physical, places: indexAt(place), size: 150 })
     await window.ready()

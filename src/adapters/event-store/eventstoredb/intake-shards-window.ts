@@ -22,7 +22,7 @@ export type WindowOptions = {
   readonly physical: Pick<PhysicalLog, 'readStream'>
   /** Without an index the window holds the whole shard. */
   readonly places?: DeliveryPlaces | undefined
-  /** Deliveries it holds while the index keeps up; four times as many when it does not, and no more. */
+  /** Deliveries it holds while the index keeps up; eight times as many when it does not, and no more. */
   readonly size: number
 }
 
@@ -49,12 +49,15 @@ export type Window = {
   readonly reset: () => void
 }
 
+/** How many times its size it may hold while the index is behind: a minute of a flood, and some 20 MB for each shard. */
+const lagFactor = 8
 /** Packs of one read. */
 const page = 100
 const patienceMs = 5_000
 
 export function createWindow({ shard, physical, places, size }: WindowOptions): Window {
   const stream = intakeStream(shard)
+  const most = lagFactor * size
   const known = new Map<string, Known>()
   let tip = -1n
   let whole = true
@@ -78,7 +81,7 @@ export function createWindow({ shard, physical, places, size }: WindowOptions): 
         found.push(...beginnings(pack).toReversed())
       }
       atStart = packs.length < page || before === -1n
-      enough = index !== undefined && found.length >= size && (oldestOf(found) <= index.upTo || found.length >= 4 * size)
+      enough = index !== undefined && found.length >= size && (oldestOf(found) <= index.upTo || found.length >= most)
     }
     if (!atStart && index !== undefined && !(await index.places.waitFor(oldestOf(found), patienceMs))) throw behind()
     known.clear()
@@ -128,8 +131,8 @@ export function createWindow({ shard, physical, places, size }: WindowOptions): 
         if (known.size <= size || revision > floor) break
         if (first > indexed) {
           indexed = await places.indexed()
-          if (first > indexed && known.size > 4 * size && !(await places.waitFor(first, patienceMs))) throw behind()
-          if (first > indexed && known.size <= 4 * size) break
+          if (first > indexed && known.size > most && !(await places.waitFor(first, patienceMs))) throw behind()
+          if (first > indexed && known.size <= most) break
         }
         known.delete(name)
         whole = false

@@ -120,13 +120,13 @@ describe('deliveries that share an append', () => {
     const places = { ...log.places(() => 0), waitFor: () => Promise.resolve(false) }
     const shards = openShards(log, { places, windowSize: 2 })
     const results: PromiseSettledResult<AppendResult>[] = []
-    for (let nth = 0; nth < 100; nth++)
+    for (let nth = 0; nth < 150; nth++)
       results.push(...(await Promise.allSettled([shards.append({ stream: delivery(), expected: 0, events: someEvents() })])))
     const refused = results.filter((result) => result.status === 'rejected')
     expect(refused.length).toBeGreaterThan(0)
     for (const { reason } of refused) expect(reason).toBeInstanceOf(StoreUnavailable)
-    expect(log.events()).toHaveLength(100 - refused.length)
-    expect(log.events().length).toBeLessThanOrEqual(4 * (4 * 2 + 1))
+    expect(log.events()).toHaveLength(150 - refused.length)
+    expect(log.events().length).toBeLessThanOrEqual(4 * (8 * 2 + 1))
   })
 
   it('makes packs smaller where the server takes less, and fails alone what it does not take at all', async () => {

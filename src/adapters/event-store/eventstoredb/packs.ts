@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { BinaryEventData, ResolvedEvent } from '@eventstore/db-client'
 import type { EventMeta } from '../../../domain/kernel/envelope.ts'
 import { positionOf, type Position } from '../../../domain/kernel/position.ts'
@@ -33,8 +32,13 @@ export const commitOf = (position: Position): bigint => BigInt(position) >> bits
 /** The number within its pack; 0 for an event that stands alone. */
 export const nthOf = (position: Position): number => Number(BigInt(position) & ((1n << bits) - 1n))
 
-/** The shard of a delivery's stream, by the stream's name in the whole log. */
-export const shardOf = (key: string): number => (hash('sha1', key, 'buffer')[0] ?? 0) % shards
+/** The shard of a delivery's stream, by the stream's name in the whole log (FNV-1a). */
+export function shardOf(name: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193)
+  // The low bits of such a hash are its worst.
+  return ((hash >>> 16) ^ hash) & (shards - 1)
+}
 
 /** One logical event on its way into a pack. `data` and `meta` are JSON already. */
 export type PackEntry = {
