@@ -134,6 +134,11 @@ export const environment = z.object({
       otherwise: 'all of them',
     },
   ),
+  RECADO_DRAIN_SECONDS: variable(wholeNumber(0, 300).default(0), {
+    takes: '0 to 300',
+    says: 'How long a process that was told to stop goes on answering while `/readyz` says 503, so that a load balancer sends nobody new before it is gone. Its leases it hands over at once.',
+    otherwise: '`0`: it stops as soon as what was asked is answered',
+  }),
   RECADO_DEMO: variable(onOff.optional(), {
     takes: '`1` or `0`',
     says: '`1` starts a demo tenant, the Cloud API simulator and a simulated phone; `0` does not.',
@@ -274,6 +279,7 @@ export type Config = {
   readonly kafka: KafkaConfig | undefined
   readonly projectionSource: 'store' | 'kafka'
   readonly roles: readonly Role[]
+  readonly drainSeconds: number
   readonly demo: boolean
   readonly log: { readonly level: (typeof logLevels)[number]; readonly pretty: boolean }
 }
@@ -321,6 +327,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     kafka: kafkaOf(data),
     projectionSource: data.PROJECTION_SOURCE,
     roles: data.RECADO_ROLES,
+    drainSeconds: data.RECADO_DRAIN_SECONDS,
     demo: data.RECADO_DEMO ?? (!metaIsConfigured && !production),
     log: { level: data.LOG_LEVEL, pretty: data.LOG_PRETTY },
   }

@@ -60,9 +60,13 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   const owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   const operator = operatorKey(config)
   const metrics = createMetrics()
+  /** Of what runs under leases: ends first, so that others have them while we still answer. */
+  const working = new AbortController()
   const ending = new AbortController()
+  let started = false
+  let stopping = false
   const failed = (error: unknown): void => {
-    if (!ending.signal.aborted) onFailed(error)
+    if (!working.signal.aborted) onFailed(error)
   }
 
   const { server, port, serve } = await listen(config.http)
@@ -72,8 +76,11 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   let fleet: Fleet | undefined
   const cleanUp: (() => Promise<unknown>)[] = [async () => world?.close()]
   const stop = async (): Promise<void> => {
+    stopping = true
     // First of all: what we let go is then taken by those who wait for it, and not kept for us. A database that is away is not waited for.
     await Promise.race([fleet?.leave(), new Promise((resolve) => setTimeout(resolve, 1_000).unref())])
+    working.abort()
+    if (started) await new Promise((resolve) => setTimeout(resolve, config.drainSeconds * 1_000))
     ending.abort()
     for (const step of cleanUp.toReversed()) await step().catch((error: unknown) => log.warn({ err: error }, 'stopping'))
   }
@@ -128,7 +135,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
           owner,
           clock,
           log,
-          signal: ending.signal,
+          signal: working.signal,
           onFailed: failed,
         })
       : undefined
@@ -145,7 +152,6 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     await useCases.directory.ready()
 
     let demo: DemoSession | undefined
-    let started = false
     const appSecrets = [...(world === undefined ? [] : [world.appSecret]), ...config.meta.appSecrets]
     const verifyToken = world?.verifyToken ?? config.meta.verifyToken ?? ''
     const http = createHttp({
@@ -159,7 +165,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
       appSecrets,
       verifyToken,
       demo: () => demo,
-      starting: () => (started ? undefined : 'starting'),
+      starting: () => (stopping ? 'stopping' : started ? undefined : 'starting'),
       clock,
       log,
       signal: ending.signal,

@@ -88,6 +88,14 @@ it('answers requests in one process and moves read models in two others, which s
   await expect.poll(async () => pidsOf(await progress())).toEqual(new Set([String(second.pid)]))
 })
 
+it('goes on answering for a while when it is told to stop, and says to load balancers that it goes', async () => {
+  const leaving = await startRecado({ env: { ...env, RECADO_ROLES: 'api', RECADO_DRAIN_SECONDS: '12' }, probe: '/readyz' })
+  const ended = leaving.stop()
+  await expect.poll(async () => fetch(`${leaving.url}/readyz`).then(async (answer) => answer.text())).toContain('stopping')
+  expect((await fetch(`${leaving.url}/v1/channels`, { headers: key })).status).toBe(200)
+  expect(await ended).toBe(0)
+})
+
 it('says that there is no role lite yet', async () => {
   const { code, lines } = await runRecado(['lite'], env)
   expect([code, lines.join(' ')]).toEqual([1, expect.stringContaining('not part of this version')])
