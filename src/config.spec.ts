@@ -31,6 +31,7 @@ describe('the configuration', () => {
       kafka: undefined,
       projectionSource: 'store',
       roles: ['api', 'worker', 'lite'],
+      drainSeconds: 0,
       demo: true,
       log: { level: 'info', pretty: false },
     })
