@@ -30,5 +30,5 @@ export function renderEnvExample(): string {
   const blocks = described()
     .filter(({ takes }) => takes !== 'nothing')
     .map(({ name, says, otherwise, example }) => `# ${says}\n# Without it: ${otherwise}\n#${name}=${example}`.replaceAll('`', ''))
-  return `${['# Generated from src/config.ts. Copy to .env and start with: node --env-file=.env src/cli.ts serve', ...blocks].join('\n\n')}\n`
+  return `${['# Generated from src/config.ts. Copy to .env and start with: node --env-file=.env src/recado.js serve', ...blocks].join('\n\n')}\n`
 }

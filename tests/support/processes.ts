@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import packageJson from '../../package.json' with { type: 'json' }
 
-/** The started program, as an operator has it: `node src/cli.ts serve` with an environment, a port and a log. */
+/** The started program, as an operator has it: `node src/recado.js serve` with an environment, a port and a log. */
 export type RunningRecado = {
   readonly url: string
   readonly port: number
@@ -40,7 +40,7 @@ export async function startRecado({
   readyWithinMs = 60_000,
 }: StartOptions): Promise<RunningRecado> {
   const chosen = port ?? (await freePort())
-  const program = launch(['src/cli.ts', 'serve', ...more], { HOST: '127.0.0.1', PORT: String(chosen), ...env })
+  const program = launch(['src/recado.js', 'serve', ...more], { HOST: '127.0.0.1', PORT: String(chosen), ...env })
   const url = `http://127.0.0.1:${chosen}`
   let over = false
   void program.ended.then(() => (over = true))
@@ -60,13 +60,13 @@ export async function runRecado(
   command: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<{ code: number | null; lines: readonly string[] }> {
-  const program = launch(['src/cli.ts', ...command], env)
+  const program = launch(['src/recado.js', ...command], env)
   return { code: await program.ended, lines: program.lines }
 }
 
 /** Starts a command that does not end by itself. */
 export const launchRecado = (command: readonly string[], env: Readonly<Record<string, string>>): Omit<RunningRecado, 'url' | 'port'> =>
-  launch(['src/cli.ts', ...command], env)
+  launch(['src/recado.js', ...command], env)
 
 /** What `npm start` gives to node: tests and benches run the program as users do. */
 const nodeFlags = packageJson.scripts.start.split(' ').filter((word) => word.startsWith('--'))
