@@ -28,7 +28,7 @@ export async function openLog(
       if (eventStoreDb === undefined) throw new Error('EVENTSTOREDB_URL is required with EVENT_STORE=eventstoredb')
       const { eventStoreDbLog } = await import('./eventstoredb-log.ts')
       const counted = observer === undefined ? {} : { onAppend: observer.onBatch, onDrop: observer.onDrop, onRecycle: observer.onRecycle }
-      return eventStoreDbLog({ url: eventStoreDb.url, attachments, workerPool, apiPool, log, ...counted })
+      return eventStoreDbLog({ url: eventStoreDb.url, attachments, workerPool, apiPool, log, hints: observer !== undefined, ...counted })
     }
     default:
       return eventStore satisfies never

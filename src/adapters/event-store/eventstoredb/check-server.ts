@@ -8,7 +8,12 @@ import type { Physical } from './physical.ts'
 /** What the server said of itself. `maxAppendBytes`: exactly, or what was asked for when it takes that much. */
 export type ServerFacts = { readonly version: string; readonly maxAppendBytes: number }
 
-export type CheckLog = { readonly info: (text: string) => void; readonly warn: (text: string) => void }
+export type CheckLog = {
+  readonly info: (text: string) => void
+  readonly warn: (text: string) => void
+  /** What could be set better; a warning unless said otherwise. */
+  readonly hint?: (text: string) => void
+}
 
 const oldest = { major: 23, minor: 10 }
 /** A delivery may be 3 MiB; this is what the compose file sets. */
@@ -42,7 +47,8 @@ export async function checkServer({
   const maxAppendBytes = await reachable(() => appendLimit(connection), { log, signal })
   physical.limits.maxAppendBytes = maxAppendBytes
   if (maxAppendBytes < wantedAppendBytes) {
-    log.warn(
+    const hint = log.hint ?? log.warn
+    hint(
       `EventStoreDB takes ${maxAppendBytes} bytes in one append: larger deliveries are split. Set EVENTSTORE_MAX_APPEND_SIZE=${wantedAppendBytes} on every node for fewer and larger appends.`,
     )
   }
