@@ -49,6 +49,7 @@ import { templateRoutes } from '../api/templates/routes.ts'
 import { tenantRoutes } from '../api/tenants/routes.ts'
 import { webhookFront, type WebhookApp } from '../api/webhooks/front.ts'
 import { signingKeys } from '../api/webhooks/signature.ts'
+import { createNewest } from '../commands/directory/newest.ts'
 import { verifyTokenOf } from '../commands/directory/hook.ts'
 import type { IntakeWatch } from '../commands/processes/intake/progress.ts'
 import type { Config } from '../config.ts'
@@ -154,6 +155,7 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
   const app = createApp({
     routes: routesOf(deps, { ...viewing, readerAt, rebuilds }),
     authenticate,
+    newest: createNewest({ store: storage.store, directory }),
     audit: createAuditTrail(storage),
     idempotency: createKeptAnswers({ pool: storage.apiPool, vault: storage.vault }),
     readAfter: applied.waitFor,

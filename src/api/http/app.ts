@@ -19,6 +19,8 @@ export type AppDeps = AnsweringDeps & {
   /** Everything under the contract, mounted in this order. */
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
+  /** See `gate`. */
+  readonly newest?: () => Promise<void>
   readonly log: Logger
   readonly version: string
   readonly publicUrl?: string
@@ -78,7 +80,7 @@ function mountRoutes(app: Express, deps: AppDeps): void {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
     const json = route.body === undefined ? [] : [jsonBody(route.bodyLimit ?? mebibyte, route.bodyOptional === true)]
     const body = route.upload === undefined ? json : [uploadBody(route.upload.maxBytes)]
-    app[route.method](path, gate(route, deps.authenticate, limits), ...body, answering(route, deps))
+    app[route.method](path, gate(route, deps.authenticate, limits, deps.newest), ...body, answering(route, deps))
     methods.set(path, (methods.get(path) ?? new Set()).add(route.method.toUpperCase()))
   }
   for (const [path, allowed] of methods) {

@@ -57,6 +57,28 @@ describe('the gate', () => {
     await expect(gate(route as Route, () => who, limits)(req as never, { locals: {} } as never, () => undefined)).rejects.toThrow()
     expect(guesses).toBe(expected)
   })
+  it('looks once more before it refuses what looks like a key: another process may have made it a moment ago', async () => {
+    const limits: RateLimits = { count: () => Promise.resolve(), countFailure: () => Promise.resolve() }
+    const route = { access: 'channels:write', method: 'post' } as Route
+    const made = `rk_0197c0de-0000-7000-8000-00000000000a_${'x'.repeat(43)}`
+    let known = false
+    let looks = 0
+    const newest = async (): Promise<void> => {
+      looks++
+      known = true
+    }
+    const pass = async (token: string, here: () => boolean): Promise<unknown> => {
+      const req = { ip: '::1', get: (name: string) => (name === 'authorization' ? `Bearer ${token}` : undefined) }
+      const res = { locals: {} as { principal?: unknown } }
+      await gate(route, () => (here() ? { ...key, scopes: ['*'] } : undefined), limits, newest)(req as never, res as never, () => undefined)
+      return res.locals.principal
+    }
+    expect(await pass(made, () => known)).toMatchObject({ kind: 'key' })
+    await expect(pass(made, () => false)).rejects.toMatchObject({ code: 'unauthorized' })
+    expect(looks).toBe(2)
+    await expect(pass('a guess', () => false)).rejects.toMatchObject({ code: 'unauthorized' })
+    expect(looks).toBe(2)
+  })
   it.each([
     [{ authorization: 'Bearer abc' }, 'abc'],
     [{ authorization: 'bearer  abc ' }, 'abc'],

@@ -1,4 +1,5 @@
 import type { NextFunction } from 'express'
+import { looksLikeKey } from '../../commands/tenants/secret-key.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
 import type { Authenticate, HttpHandler, HttpRequest, HttpResponse, Principal } from './principal.ts'
 import { problem, Problem } from './problem.ts'
@@ -47,18 +48,26 @@ export function admit(
   return principal
 }
 
-/** The gate as Express middleware: leaves the principal in `res.locals`. */
+/**
+ * The gate as Express middleware: leaves the principal in `res.locals`.
+ * `newest` resolves when this process knows everybody who is in the log by now: another one may have made the key a moment ago.
+ */
 export const gate =
-  (route: Route, authenticate: Authenticate, limits: RateLimits): HttpHandler =>
+  (route: Route, authenticate: Authenticate, limits: RateLimits, newest?: () => Promise<void>): HttpHandler =>
   async (req: HttpRequest, res: HttpResponse, next: NextFunction): Promise<void> => {
     const ip = req.ip ?? 'unknown'
+    const token = credentialOf(req)
+    const admitted = (): Principal => admit(route, token, req.get('x-tenant'), authenticate)
     let principal: Principal
     try {
-      principal = admit(route, credentialOf(req), req.get('x-tenant'), authenticate)
+      principal = admitted()
     } catch (error) {
       // Only guesses: a key that is refused for its scope, its tenant or the tenant's state is a good one.
-      if (error instanceof Problem && error.code === 'unauthorized') await limits.countFailure(ip)
-      throw error
+      if (!(error instanceof Problem && error.code === 'unauthorized')) throw error
+      await limits.countFailure(ip)
+      if (newest === undefined || token === undefined || !looksLikeKey(token)) throw error
+      await newest()
+      principal = admitted()
     }
     await limits.count(principal.kind === 'nobody' ? `ip:${ip}` : `${principal.kind}:${principal.actor.id}`)
     res.locals.principal = principal
