@@ -2,12 +2,13 @@ import { benchAppend } from './append.ts'
 import { benchAsOf } from './as-of.ts'
 import { benchCustom } from './custom.ts'
 import { benchEndToEnd } from './end-to-end.ts'
+import { benchEngines } from './engines.ts'
 import { benchHistory } from './history.ts'
 import { benchRebuild, rebuildOptions } from './rebuild.ts'
 import { benchSend } from './send.ts'
 import { benchWebhook } from './webhook.ts'
 
-/** `npm run bench [-- append webhook end-to-end send history custom --long]`: the published figures. Run it alone; trust the ratios. */
+/** `npm run bench [-- append webhook end-to-end send history custom engines --long]`: the published figures. Run it alone; trust the ratios. */
 const chosen = process.argv
   .slice(2)
   .filter((word, place, words) => !word.startsWith('--') && !/^--(events|rounds|slow-events|only)$/.test(words[place - 1] ?? ''))
@@ -45,4 +46,9 @@ if (wants('rebuild')) {
 if (wants('as-of')) {
   console.log('\n(g) as of a moment')
   await benchAsOf({ events: rebuildOptions()?.events })
+}
+// Only when it is asked for: it measures an engine that has to be there.
+if (chosen.includes('engines')) {
+  console.log('\n(h) the same work on each engine')
+  await benchEngines({ seconds: long ? 60 : 10 })
 }

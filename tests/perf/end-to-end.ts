@@ -102,7 +102,7 @@ const worstLag = async ({ get }: Installation): Promise<number> =>
   Math.max(...(await get<readonly Progress[]>('/v1/projections')).map(({ lag_events }) => lag_events ?? Number.POSITIVE_INFINITY))
 
 /** No delivery is waiting for the intake and no read model is behind, twice in a row, because intake appends what the read models then have to show. */
-async function caughtUp(installation: Installation): Promise<void> {
+export async function caughtUp(installation: Installation): Promise<void> {
   for (let calm = 0; calm < 2;) {
     const { data: waiting } = await installation.get<{ data: unknown[] }>('/v1/deliveries?state=received&limit=1')
     calm = waiting.length === 0 && (await worstLag(installation)) === 0 ? calm + 1 : 0
