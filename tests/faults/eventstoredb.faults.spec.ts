@@ -1,4 +1,8 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEventStoreDbEventStore, type EventStoreDb } from '../../src/adapters/event-store/eventstoredb/event-store.ts'
 import type { RecordedEvent } from '../../src/domain/kernel/envelope.ts'
@@ -13,6 +17,7 @@ import { allIsWell, startLoad, verdict, type Load } from '../support/store-load.
 // Short here; `EVENTSTOREDB_BLACK_HOLE_SECONDS=60 EVENTSTOREDB_FREEZE_SECONDS=30` for what an operator is promised. 18 s are what keepalive needs to notice.
 const blackHoleMs = 1_000 * Number(process.env['EVENTSTOREDB_BLACK_HOLE_SECONDS'] ?? 5)
 const freezeMs = 1_000 * Number(process.env['EVENTSTOREDB_FREEZE_SECONDS'] ?? 4)
+const writer = fileURLToPath(new URL('../support/store-writer.ts', import.meta.url))
 const patience = { timeout: 240_000, interval: 50 }
 
 /**
@@ -194,6 +199,32 @@ describe('the event store on EventStoreDB, under load', () => {
       await goesOn()
     }))
 
+  it('keeps every acknowledged append once when a writer is killed in mid append, again and again', async () => {
+    const judge = open()
+    const { position: from } = await judge.head()
+    const task = { url, tenantId: randomUUID(), streams: 200, callers: 16 }
+    const acknowledged: string[] = []
+    let kills = 0
+    // Proved by the number of kills and appends, however long they take here. Three writers share the streams, so that every one has rivals.
+    const lives = Array.from({ length: 3 }, async () => {
+      while (kills <= 10 || acknowledged.length <= 1_500) {
+        const child = spawn(process.execPath, [writer, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
+        const said = heard(child)
+        await Promise.race([once(child.stdout, 'data'), said])
+        await sleep(Math.random() * 1_500)
+        child.kill('SIGKILL')
+        kills += 1
+        acknowledged.push(...(await said))
+      }
+    })
+    await Promise.all(lives)
+    const log = await logOf(judge, from, task.tenantId)
+    const stored = new Set(log.map(({ id }) => id))
+    expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
+    expect(verdict({ acknowledged: [] }, log)).toEqual(allIsWell)
+    await judge.close()
+  })
+
   it('misses nothing of a crowd of 400 callers, whose bursts are more than a live subscription holds', async () => {
     const store = open()
     const { position: from } = await store.head()
@@ -213,3 +244,14 @@ describe('the event store on EventStoreDB, under load', () => {
     await store.close()
   })
 })
+
+/** The ids on every line that was said to its end; what a kill cut off was not acknowledged to anybody. */
+async function heard(child: ChildProcess): Promise<string[]> {
+  let text = ''
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  await new Promise((resolve) => child.once('close', resolve))
+  return text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split(/\s+/)
+    .filter(Boolean)
+}
