@@ -28,8 +28,7 @@ export type MovingParts = {
   readonly say: (line: string) => void
 }
 
-export const movableEngines = ['postgres', 'eventstoredb'] as const
-export type MovableEngine = (typeof movableEngines)[number]
+export type MovableEngine = 'postgres' | 'eventstoredb'
 
 export function openPostgres({ url, workerPool, ownerPool, attachments }: MovingParts): MovingEngine {
   const store = createPostgresEventStore({ pool: workerPool, listenUrl: url, attachments })

@@ -97,7 +97,7 @@ const contentOf = (event: RecordedEvent): string =>
   canonical([streamName(event.stream), event.version, event.id, event.type, event.schemaVersion, event.recordedAt.getTime(), event.data, event.meta])
 
 /** JSON with its keys in order: an engine may give them back in another one. */
-export const canonical = (value: unknown): string =>
+const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))

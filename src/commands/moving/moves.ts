@@ -103,7 +103,7 @@ export async function keepCopied(pool: Pool, id: string, { through, events }: Mo
 }
 
 /** Another process compares the same move: one of the two has to go. */
-export class MoveTaken extends Error {
+class MoveTaken extends Error {
   override readonly name = 'MoveTaken'
 }
 

@@ -48,7 +48,7 @@ export const copyLease = 'store-copy'
 const leftAlone = ['places', copyLease]
 
 /** Something in the database names a place in the log at which there is no event. Nothing was changed. */
-export class PositionUnknown extends Error {
+class PositionUnknown extends Error {
   override readonly name = 'PositionUnknown'
 }
 

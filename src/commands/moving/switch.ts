@@ -31,7 +31,7 @@ export type SwitchOptions = MoveParts & {
 }
 
 /** It cannot be done now; nothing has changed. */
-export class SwitchRefused extends Error {
+class SwitchRefused extends Error {
   override readonly name = 'SwitchRefused'
 }
 
