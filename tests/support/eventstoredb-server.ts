@@ -18,7 +18,7 @@ export async function eventStoreDbServer(): Promise<EventStoreDbServer> {
   if (container !== undefined) return container
   say('EventStoreDB: protocol double only, no real server')
   const double = await startDouble()
-  return { url: double.url, kind: 'double', stop: double.stop }
+  return { url: double.url, kind: 'double', stop: () => double.stop() }
 }
 
 async function inDocker(): Promise<EventStoreDbServer | undefined> {

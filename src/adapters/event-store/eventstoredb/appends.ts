@@ -1,6 +1,7 @@
 import { StoreUnavailable, type AppendResult, type Expected } from '../../../domain/kernel/event-store.ts'
 import type { Prepared } from '../prepared.ts'
 import type { Knowledge } from './knowledge.ts'
+import { bodiesOfAppend, type Body } from './bodies.ts'
 import type { BodyPlace } from './decoded.ts'
 import { encodeEvent, physicalName } from './mapping.ts'
 import { positionAt } from './packs.ts'
@@ -12,7 +13,7 @@ export type AppendsOptions = {
   readonly physical: Physical
   readonly knowledge: Knowledge
   /** Makes the attachments durable before the events that name their places. */
-  readonly putBodies: (attachments: readonly Uint8Array[]) => Promise<readonly BodyPlace[]>
+  readonly putBodies: (bodies: readonly Body[]) => Promise<readonly BodyPlace[]>
   /** Milliseconds that the log's time is not before; see `recordedAtOf`. */
   readonly floor: () => number | undefined
   readonly onAppend: (info: AppendInfo) => void
@@ -77,7 +78,7 @@ export function createAppends({ physical, knowledge, putBodies, floor, onAppend 
   async function appendOne(prepared: Prepared, base: number): Promise<AppendResult> {
     const { stream, expected, events } = prepared.append
     if (typeof expected === 'number' && expected < base) return { outcome: 'conflict', version: await lastVersion(physicalName(stream), base) }
-    const bodies = await putBodies(events.flatMap(({ attachment }) => attachment ?? []))
+    const bodies = await putBodies(bodiesOfAppend(prepared.append).flatMap((body) => body ?? []))
     let nthBody = 0
     const recordedAt = floor()
     const encoded = events.map((event, index) =>

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { BinaryEventData } from '@eventstore/db-client'
+import type { Attached, AttachmentSeal } from '../../../domain/kernel/attachments.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
-import { StoreUnavailable } from '../../../domain/kernel/event-store.ts'
+import { StoreUnavailable, type Append } from '../../../domain/kernel/event-store.ts'
+import { SealBroken } from '../../../domain/kernel/vault.ts'
 import { createBlobCache } from './bodies-cache.ts'
 import { appendsOf, cutBodies, placeOf } from './bodies-cut.ts'
 import { readBlobs, wantedBlobs } from './bodies-read.ts'
 import type { BodyPlace, Decoded } from './decoded.ts'
+import { AppendTooLarge } from './failure.ts'
 import { rawStream, shards } from './packs.ts'
 import type { PhysicalLog } from './physical-log.ts'
 
@@ -15,8 +18,13 @@ const mebibyte = 1024 * kibibyte
 /** Whether retention has taken an event's body away, by the mark it left. Asked of each one whose body is wanted: cheap. */
 export type Purged = (event: Pick<RecordedEvent, 'stream' | 'recordedAt' | 'position'>) => Promise<boolean>
 
+/** What is attached to an event, before it is sealed. */
+export type Body = Attached & { readonly tenantId: string }
+
 export type BodiesOptions = {
   readonly physical: Pick<PhysicalLog, 'append' | 'readStream' | 'limits'>
+  /** What comes together of one tenant is sealed together. `ensure` was awaited by whoever brings it. */
+  readonly seal: Pick<AttachmentSeal, 'seal' | 'open'>
   readonly purged?: Purged | undefined
   /** What may wait to be stored (64 MiB), and how much of what was stored or read last is kept at hand (16 MiB). */
   readonly maxBytes?: number
@@ -25,24 +33,36 @@ export type BodiesOptions = {
 
 export type Bodies = {
   /** Durable when it resolves. A body whose event is never appended is found by nobody, and ages with the others. @throws StoreUnavailable */
-  readonly put: (bodies: readonly Uint8Array[]) => Promise<readonly BodyPlace[]>
-  /** The events with their bodies; without, where it was purged or has aged. */
+  readonly put: (bodies: readonly Body[]) => Promise<readonly BodyPlace[]>
+  /** The events with their bodies; without, where it was purged, has aged or its key is destroyed. */
   readonly fill: (decoded: readonly Decoded[]) => Promise<readonly RecordedEvent[]>
 }
 
-/** What a body weighs, before it is read: for pages that must not become too heavy. */
-export function bodyBytes(place: BodyPlace | undefined): number {
-  const [, ...pieces] = place ?? [0]
-  return pieces.reduce((sum, [, , length]) => sum + length, 0)
+/** What bodies weigh, before they are read: for pages that must not become too heavy. What several share is counted once. */
+export function createWeigher(): (place: BodyPlace | undefined) => number {
+  const weighed = new Set<string>()
+  return (place) => {
+    if (place === undefined) return 0
+    const key = JSON.stringify(place)
+    if (weighed.has(key)) return 0
+    weighed.add(key)
+    const [, ...pieces] = place
+    return pieces.reduce((sum, [, , length]) => sum + length, 0)
+  }
 }
 
+/** Of each of its events, what is attached to it. */
+export const bodiesOfAppend = ({ stream: { tenantId }, events }: Pick<Append, 'stream' | 'events'>): (Body | undefined)[] =>
+  events.map(({ id, attachment }) => (attachment === undefined ? undefined : { tenantId, eventId: id.toLowerCase(), bytes: attachment }))
+
 type Waiting = {
-  readonly body: Uint8Array
+  readonly body: Body
   readonly resolve: (place: BodyPlace) => void
   readonly reject: (error: unknown) => void
 }
 
-/** Of a body that shares its blob: reading one body should not bring a mebibyte. */
+/** What is sealed together at most, and what stands in one blob: reading one body should not bring a mebibyte. */
+const sealedTogether = 128 * kibibyte
 const sharedBlob = 256 * kibibyte
 /** No larger than this are the pieces of a big one, whatever the server takes: an answer has to fit into what the client receives. */
 const largestPiece = mebibyte
@@ -54,7 +74,7 @@ const largestAppend = 4 * mebibyte
  * IDLE → WRITING one append → WRITING what came meanwhile … → IDLE: nobody waits for a timer, and what comes in a flood shares appends.
  * They are appended to whatever end the stream has: nothing is decided by it, and a repeat of the very same append is recognised by its first id.
  */
-export function createBodies({ physical, purged, maxBytes = 64 * mebibyte, cacheBytes = 16 * mebibyte }: BodiesOptions): Bodies {
+export function createBodies({ physical, seal, purged, maxBytes = 64 * mebibyte, cacheBytes = 16 * mebibyte }: BodiesOptions): Bodies {
   const cache = createBlobCache(cacheBytes)
   const lanes = Array.from({ length: shards }, (_, shard) => ({ shard, waiting: [] as Waiting[], bytes: 0, writing: false }))
   let bytes = 0
@@ -65,18 +85,25 @@ export function createBodies({ physical, purged, maxBytes = 64 * mebibyte, cache
       const most = Math.min(largestAppend, physical.limits.maxAppendBytes)
       const batch = take(lane.waiting, most)
       try {
-        const places = await store(
-          lane.shard,
-          batch.map(({ body }) => body),
-          most,
+        const groups = sealedGroups(batch)
+        const sealed = groups.map((group) =>
+          seal.seal(
+            group[0]?.body.tenantId ?? '',
+            group.map(({ body }) => body),
+          ),
         )
-        for (const [nth, { resolve }] of batch.entries()) resolve(places[nth] ?? [lane.shard])
+        const places = await store(lane.shard, sealed, most)
+        for (const [nth, group] of groups.entries()) for (const { resolve } of group) resolve(places[nth] ?? [lane.shard])
       } catch (error) {
+        if (error instanceof AppendTooLarge && physical.limits.maxAppendBytes < most) {
+          lane.waiting.unshift(...batch)
+          continue
+        }
         for (const { reject } of batch) reject(error)
       }
       for (const { body } of batch) {
-        lane.bytes -= body.byteLength
-        bytes -= body.byteLength
+        lane.bytes -= body.bytes.byteLength
+        bytes -= body.bytes.byteLength
       }
     }
     lane.writing = false
@@ -99,7 +126,7 @@ export function createBodies({ physical, purged, maxBytes = 64 * mebibyte, cache
 
   return {
     put(wanted) {
-      const weight = wanted.reduce((sum, body) => sum + body.byteLength, 0)
+      const weight = wanted.reduce((sum, body) => sum + body.bytes.byteLength, 0)
       if (bytes > 0 && bytes + weight > maxBytes) {
         return Promise.reject(new StoreUnavailable('queue_full', 'more raw bodies are waiting than the store takes on'))
       }
@@ -120,12 +147,57 @@ export function createBodies({ physical, purged, maxBytes = 64 * mebibyte, cache
         }),
       )
       const blobs = await readBlobs({ physical, cache }, wantedBlobs(shown))
-      return decoded.map(({ event }, nth) => {
-        const attachment = bodyAt(shown[nth], blobs)
-        return attachment === undefined ? event : { ...event, attachment }
-      })
+      const opened = new Map<string, Promise<Opened>>()
+      return Promise.all(
+        decoded.map(async ({ event }, nth) => {
+          const place = shown[nth]
+          const sealed = bodyAt(place, blobs)
+          if (sealed === undefined) return event
+          const { tenantId } = event.stream
+          const key = `${tenantId} ${JSON.stringify(place)}`
+          const opening = opened.get(key) ?? open(tenantId, sealed)
+          opened.set(key, opening)
+          const found = await opening
+          if ('unreadable' in found) return { ...event, unreadable: found.unreadable }
+          const attachment = found.bodies.get(event.id)
+          return attachment === undefined ? event : { ...event, attachment }
+        }),
+      )
     },
   }
+
+  /** One body that somebody has changed must not hide its neighbours. */
+  async function open(tenantId: string, sealed: Uint8Array): Promise<Opened> {
+    try {
+      const found = await seal.open(tenantId, sealed)
+      return { bodies: found === 'erased' ? new Map() : found }
+    } catch (error) {
+      if (error instanceof SealBroken) return { unreadable: error.message }
+      throw error
+    }
+  }
+}
+
+type Opened = { readonly bodies: ReadonlyMap<string, Uint8Array> } | { readonly unreadable: string }
+
+/** One tenant's each, not too many bytes, and no event twice: inside, an event's bytes are found by its id. */
+function sealedGroups(batch: readonly Waiting[]): Waiting[][] {
+  const groups: Waiting[][] = []
+  const open = new Map<string, { group: Waiting[]; ids: Set<string>; bytes: number }>()
+  for (const one of batch) {
+    const { tenantId, eventId, bytes } = one.body
+    const current = open.get(tenantId)
+    if (current !== undefined && current.bytes + bytes.byteLength <= sealedTogether && !current.ids.has(eventId)) {
+      current.group.push(one)
+      current.ids.add(eventId)
+      current.bytes += bytes.byteLength
+    } else {
+      const group = [one]
+      groups.push(group)
+      open.set(tenantId, { group, ids: new Set([eventId]), bytes: bytes.byteLength })
+    }
+  }
+  return groups
 }
 
 /** What goes together: never less than one body, which may be more than an append takes. */
@@ -133,7 +205,7 @@ function take(waiting: Waiting[], most: number): Waiting[] {
   let weight = 0
   let count = 0
   for (const { body } of waiting) {
-    weight += body.byteLength
+    weight += body.bytes.byteLength
     if (count > 0 && weight > most) break
     count++
   }

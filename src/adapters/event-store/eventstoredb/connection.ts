@@ -35,7 +35,7 @@ export function createConnection({ url, onRecycle = () => undefined }: { url: st
     current = make()
     failingSince = undefined
     onRecycle()
-    throwAway(old)
+    void throwAway(old)
   }
 
   return {
@@ -74,13 +74,13 @@ const keepAliveInterval = /([?&]keepAliveInterval=)(\d+)/i
  * gRPC shares connections, and how long they wait before they try again, between channels with the same options: only one with other options is really new.
  * The number of the client is hidden in its keepalive interval.
  */
-function nthUrl(url: string, nth: number): string {
+export function nthUrl(url: string, nth: number): string {
   if (keepAliveInterval.test(url)) return url.replace(keepAliveInterval, (_, key: string, ms: string) => `${key}${Number(ms) + nth}`)
   return `${url}${url.includes('?') ? '&' : '?'}keepAliveInterval=${10_000 + nth}`
 }
 
 /** Without encryption the server asks for none, and the client sends none; any will do. */
-function credentialsOf(url: string): Credentials {
+export function credentialsOf(url: string): Credentials {
   const [, user, password] = /^[^:]+:\/\/([^:@/]+):([^@/]+)@/.exec(url) ?? []
   return user === undefined || password === undefined
     ? { username: 'recado', password: 'recado' }

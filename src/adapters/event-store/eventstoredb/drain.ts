@@ -1,7 +1,7 @@
 import type { StreamingRead } from '@eventstore/db-client'
 
 /** Nothing at all for this long, in the middle of a read: the server or the way to it is gone. The client has no deadline for reads. */
-const silenceMs = 5_000
+const silenceMs = 4_000
 
 /**
  * Takes what a read brings, until `take` has had enough, the read ends or it falls silent.
@@ -17,15 +17,15 @@ export function drain<T>(
     let settled = false
     let timer = setTimeout(onSilence, quietMs)
     const onAbort = (): void => settle(new Error('the read was given up'))
-    function settle(error?: unknown): void {
+    function settle(error?: Error): void {
       if (settled) return
       settled = true
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
-      void stream.cancel().catch(() => undefined)
-      stream.destroy()
+      // Cancelled and left to run dry: destroyed, it would never come to its end, and the client keeps whatever has not ended in a list.
+      cancel(stream)
       if (error === undefined) resolve()
-      else reject(error instanceof Error ? error : new Error(String(error)))
+      else reject(error)
     }
     function onSilence(): void {
       settle(Object.assign(new Error(`the event store said nothing for ${quietMs} ms`), { code: 4 }))
@@ -42,4 +42,9 @@ export function drain<T>(
     if (signal?.aborted === true) onAbort()
     else signal?.addEventListener('abort', onAbort, { once: true })
   })
+}
+
+/** A call that never began has nothing to cancel, and says so. */
+function cancel(stream: { cancel: () => Promise<void> }): void {
+  stream.cancel().catch(() => undefined)
 }

@@ -22,7 +22,7 @@ import { rawStream, shards } from './packs.ts'
 import { createPhysical } from './physical.ts'
 import { createPlacesInLog } from './places-in-log.ts'
 import { createStreamReads } from './read-stream.ts'
-import { createSealing } from './sealing.ts'
+import { createKeys } from './sealing.ts'
 import { createReaders } from './subscribe.ts'
 import { createTail } from './tail.ts'
 
@@ -92,8 +92,8 @@ export function createEventStoreDbEventStore({
   const physical = createPhysical({ connection, closing: ended.signal })
   const knowledge = createKnowledge()
   const readHead = createHead(physical, knowledge)
-  const sealing = createSealing(seal)
-  const bodies = createBodies({ physical, purged })
+  const keys = createKeys(seal)
+  const bodies = createBodies({ physical, seal, purged })
   const imported: { at: number | undefined } = { at: undefined }
   const floor = (): number | undefined =>
     imported.at === undefined ? Math.max(knowledge.recordedAt() ?? 0, clock?.().getTime() ?? 0) || undefined : -imported.at
@@ -115,7 +115,7 @@ export function createEventStoreDbEventStore({
   const tail = createTail({ connection, knowledge, readHead, limits: tailLimits, onDrop })
 
   const fill = async (found: readonly Decoded[], wanted: boolean): Promise<readonly RecordedEvent[]> => {
-    const events = wanted ? await sealing.opened(await bodies.fill(found)) : found.map(({ event }) => event)
+    const events = wanted ? await bodies.fill(found) : found.map(({ event }) => event)
     for (const { position, recordedAt } of events) knowledge.saw(position, recordedAt.getTime())
     return events
   }
@@ -128,7 +128,7 @@ export function createEventStoreDbEventStore({
   const append: EventStore['append'] = (wanted) =>
     new Promise<AppendResult>((resolve, reject) => {
       physical.refuseWhileDown()
-      sealing.sealed(gate.enter(prepare(wanted, resolve, reject)), route)
+      keys.ensured(gate.enter(prepare(wanted, resolve, reject)), route)
     })
 
   async function* readStream(

@@ -40,6 +40,8 @@ export function failureOf(error: unknown): Failure {
 }
 
 function byCode({ code, message = '' }: Told): Failure {
+  // What the client asks for by itself comes without a type.
+  if (code === 7 || code === 16) return { kind: 'denied' }
   if (code === 8 && message.includes('message')) return { kind: 'too-large', limit: largestMessage }
   if (code === 2 && message.includes('ReadAllResult')) return { kind: 'illegal-position' }
   if (code === 3 || (code === 2 && message.includes('thrown by handler'))) return { kind: 'refused' }

@@ -75,9 +75,9 @@ export function follow(connection: Connection, { from, filter }: { from: Place; 
     ended = true
     clearTimeout(timer)
     life.removeEventListener('abort', onLifeOver)
+    // Cancelled and left to run dry: destroyed, it would never come to its end, and the client keeps whatever has not ended in a list.
     void subscription.unsubscribe().catch(() => undefined)
-    // A killed server does not close it, and a stream that nobody closes is never collected.
-    subscription.destroy()
+    subscription.resume()
   }
 
   function drop(why: Drop): void {
@@ -110,7 +110,10 @@ export function follow(connection: Connection, { from, filter }: { from: Place; 
     delivered++
     touch()
     heard.event(resolved)
-    while (!ended && marks[0] !== undefined && marks[0].after <= delivered) marks.shift()?.run()
+    for (let next = marks[0]; next !== undefined && next.after <= delivered; next = marks[0]) {
+      marks.shift()
+      next.run()
+    }
   })
   touch()
 

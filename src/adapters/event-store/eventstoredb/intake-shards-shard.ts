@@ -4,6 +4,7 @@ import type { Position } from '../../../domain/kernel/position.ts'
 import type { StreamRef } from '../../../domain/kernel/stream.ts'
 import type { Unit } from '../postgres/append-batch.ts'
 import type { AppendQueue } from '../postgres/append-queue.ts'
+import { bodiesOfAppend, type Body } from './bodies.ts'
 import type { BodyPlace } from './decoded.ts'
 import { AppendTooLarge } from './failure.ts'
 import type { Begun, DeliveryPlaces, Window } from './intake-shards-window.ts'
@@ -19,7 +20,7 @@ export type ShardOptions = {
   readonly window: Window
   readonly places?: Pick<DeliveryPlaces, 'ofDeliveries'> | undefined
   readonly queue: AppendQueue
-  readonly putBodies: (attachments: readonly Uint8Array[]) => Promise<readonly BodyPlace[]>
+  readonly putBodies: (bodies: readonly Body[]) => Promise<readonly BodyPlace[]>
   /** The stream has begun already: decides what is appended to it now, and answers its callers. */
   readonly decideBegun: (unit: Unit, begun: Begun) => Promise<void>
   /** What stands where the index says that a stream begins. */
@@ -92,11 +93,11 @@ export function createShard({ shard, physical, window, places, queue, putBodies,
     try {
       const [positions, bodies] = await Promise.all([
         window.whole() || places === undefined ? [] : places.ofDeliveries(beginning.map(({ unit }) => streamOf(unit))),
-        putBodies(beginning.flatMap(({ unit }) => attachmentsOf(unit).flatMap((attachment) => attachment ?? []))),
+        putBodies(beginning.flatMap(({ unit }) => bodiesOf(unit).flatMap((body) => body ?? []))),
       ])
       let nth = 0
       for (const [index, { unit, name }] of beginning.entries()) {
-        const own = attachmentsOf(unit).map((attachment) => (attachment === undefined ? undefined : bodies[nth++]))
+        const own = bodiesOf(unit).map((body) => (body === undefined ? undefined : bodies[nth++]))
         const position = positions[index]
         if (position === undefined) prepared.push({ unit, name, bodies: own, seen })
         else answerBegun(unit, begunAt(name, position))
@@ -259,5 +260,4 @@ function entriesOf({ unit, name, bodies }: Fresh, recordedAt: number | undefined
 /** Whether it may be the first append of its stream. */
 const begins = ({ expected }: Unit): boolean => expected === 0 || expected === 'any'
 
-const attachmentsOf = ({ callers }: Unit): (Uint8Array | undefined)[] =>
-  callers.flatMap(({ append }) => append.events.map(({ attachment }) => attachment))
+const bodiesOf = ({ callers }: Unit): (Body | undefined)[] => callers.flatMap(({ append }) => bodiesOfAppend(append))

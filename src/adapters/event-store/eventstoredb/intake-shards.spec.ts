@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { collect, someEvents } from '../../../../tests/support/events.ts'
+import { glassVault } from '../../../../tests/support/glass-vault.ts'
 import { createPhysicalLogInMemory, type Fate } from '../../../../tests/support/physical-log.ts'
 import { StoreUnavailable, type Append, type AppendResult } from '../../../domain/kernel/event-store.ts'
 import { streamRef } from '../../../domain/kernel/stream.ts'
+import { createAttachmentSeal } from '../../keyring/attachment-seal.ts'
 import { prepare } from '../prepared.ts'
 import { createBodies } from './bodies.ts'
 import { createIntakeShards, type IntakeShards } from './intake-shards.ts'
@@ -16,7 +18,7 @@ type Log = ReturnType<typeof createPhysicalLogInMemory>
 
 /** One process: nothing but what it knows itself, on a log that others write too. */
 function openShards({ physical }: Pick<Log, 'physical'>, { places, windowSize }: { places?: DeliveryPlaces; windowSize?: number } = {}) {
-  const bodies = createBodies({ physical })
+  const bodies = createBodies({ physical, seal: createAttachmentSeal(glassVault) })
   const shards: IntakeShards = createIntakeShards({
     physical,
     places,

@@ -4,6 +4,7 @@ import type { StreamRef } from '../../../domain/kernel/stream.ts'
 import { createAppendQueue } from '../postgres/append-queue.ts'
 import type { Unit } from '../postgres/append-batch.ts'
 import type { Prepared } from '../prepared.ts'
+import type { Body } from './bodies.ts'
 import type { BodyPlace, Decoded } from './decoded.ts'
 import { createShard, type PackInfo } from './intake-shards-shard.ts'
 import { createWindow, type Begun, type DeliveryPlaces, type Window } from './intake-shards-window.ts'
@@ -13,7 +14,7 @@ import type { PhysicalLog } from './physical-log.ts'
 
 export type IntakeShardsOptions = {
   readonly physical: Pick<PhysicalLog, 'append' | 'readStream' | 'readAt' | 'limits'>
-  readonly putBodies: (attachments: readonly Uint8Array[]) => Promise<readonly BodyPlace[]>
+  readonly putBodies: (bodies: readonly Body[]) => Promise<readonly BodyPlace[]>
   /** The delivery's own stream, for what comes after its first append; `base` events of it stand in the shard. */
   readonly own: {
     readonly append: (prepared: Prepared, base: number) => void

@@ -46,7 +46,7 @@ const deadlineMs = 3_000
 const ownDeadlineMs = 3_500
 /** How long an append may stay unknown before its caller hears that nobody knows: room for a repeat that times out because the first is not indexed yet. */
 const patienceMs = 8_000
-const readPatienceMs = 4_000
+const readPatienceMs = 8_000
 /** Reads of streams under way at once: more of them only share the same processor, and each would seem to have fallen silent. */
 const readLanes = 32
 const probeEveryMs = 500
@@ -116,6 +116,8 @@ export function createPhysical({ connection, closing }: { connection: Connection
             connection.worked()
             return { conflict: failure.actual }
           case 'too-large':
+            // A node that was started with less than the one we asked.
+            limits.maxAppendBytes = Math.min(limits.maxAppendBytes, failure.limit)
             throw new AppendTooLarge(failure.limit)
           case 'closed':
             throw new StreamClosed(`the stream ${streamName} is closed for ever`)

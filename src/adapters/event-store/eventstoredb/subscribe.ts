@@ -5,7 +5,7 @@ import { later, type Position } from '../../../domain/kernel/position.ts'
 import type { Connection } from './connection.ts'
 import type { Drop } from './follow.ts'
 import type { Head } from './head-of-log.ts'
-import { bodyBytes } from './bodies.ts'
+import { createWeigher } from './bodies.ts'
 import type { Decoded } from './decoded.ts'
 import { unavailable } from './physical.ts'
 import type { createPlacesInLog } from './places-in-log.ts'
@@ -53,14 +53,7 @@ export function createReaders({ connection, tail, places, readHead, fill, closin
       while (!signal.aborted) {
         let page = tail.read(position, filter, pageSize)
         if (page === undefined) {
-          for await (const { found, through } of behind(position, { filter, signal, least: pageSize })) {
-            for (const piece of pieces(found, through, pageSize, attachments)) {
-              const events = await persistently(() => fill(piece.found, attachments), signal)
-              if (events === undefined) return
-              position = later(position, piece.through)
-              yield { kind: 'page', events, through: position }
-            }
-          }
+          position = yield* catchUp(position, { filter, signal, least: pageSize }, attachments)
           page = tail.read(position, filter, pageSize)
           if (page === undefined) continue
         }
@@ -83,8 +76,20 @@ export function createReaders({ connection, tail, places, readHead, fill, closin
     }
   }
 
+  /** Pages up to where the tail can take over. @returns how far it came */
+  async function* catchUp(after: Position, options: ScanOptions, attachments: boolean): AsyncGenerator<Delivery, Position> {
+    let position = after
+    for await (const piece of behind(after, options, attachments)) {
+      const events = await persistently(() => fill(piece.found, attachments), options.signal)
+      if (events === undefined) break
+      position = later(position, piece.through)
+      yield { kind: 'page', events, through: position }
+    }
+    return position
+  }
+
   /** Everything that matches up to the tail's ring, and beyond: until a part ends where the tail can take over. Empty parts only tell of progress. */
-  async function* behind(after: Position, options: ScanOptions): AsyncGenerator<Omit<Part, 'caughtUp'>> {
+  async function* behind(after: Position, options: ScanOptions, attachments: boolean): AsyncGenerator<Omit<Part, 'caughtUp'>> {
     const { filter, signal } = options
     let position = after
     while (!signal.aborted && tail.read(position, filter, 1) === undefined) {
@@ -99,7 +104,7 @@ export function createReaders({ connection, tail, places, readHead, fill, closin
           // Never beyond our own last event: whoever keeps a position of ours must not find it ahead of the log.
           const through = part.caughtUp ? later(last, known) : earlier(part.through, later(last, tail.head()))
           places.remember(last)
-          if (found.length > 0 || through > position) yield { found, through }
+          if (found.length > 0 || through > position) yield* pieces(found, through, options.least, attachments)
           position = later(position, through)
           if (tail.read(position, filter, 1) !== undefined) return
         }
@@ -192,14 +197,16 @@ function pieces(
 ): { found: readonly Decoded[]; through: Position }[] {
   const made: { found: readonly Decoded[]; through: Position }[] = []
   let piece: Decoded[] = []
+  let weigh = createWeigher()
   let weight = 0
   for (const [at, one] of found.entries()) {
     piece.push(one)
-    if (attachments) weight += bodyBytes(one.body)
+    if (attachments) weight += weigh(one.body)
     if (at === found.length - 1 || (piece.length < limit && weight < pageBytes)) continue
     made.push({ found: piece, through: one.event.position })
     piece = []
     weight = 0
+    weigh = createWeigher()
   }
   // A page that is full ends with its last event, as if more could follow: how far was looked beyond it is told by the next.
   if (piece.length > 0 || made.length === 0)
