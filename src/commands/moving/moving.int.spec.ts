@@ -266,6 +266,51 @@ describe('switching to the other engine', () => {
     }
   })
 
+  it('goes on when it was killed while every process was leaving, and lets nobody in meanwhile', async () => {
+    const here = await installation()
+    try {
+      await fill(here.store, 4)
+      const there = createMemoryEventStore()
+      const parts = { pool: here.pool, ownerPool: here.ownerPool, source: here.store, destination: there, imports: there }
+      const move = await copyOn({ ...parts, move: await beginMove(here.pool, 'postgres', 'memory'), destination: there })
+      // As far as it came: frozen, acknowledged by nobody because nobody was there, and on its way.
+      const frozen = await freezeLog(here.pool, 'postgres', 60_000)
+      expect(await leaveEngine(here.pool, 'postgres', frozen ?? 0)).toBeDefined()
+      const said: string[] = []
+      let entered = false
+      const waiting = openLogGate({
+        pool: here.pool,
+        engine: 'postgres',
+        log: { info: () => undefined, warn: (line) => void said.push(line) },
+        onLeaving: () => undefined,
+      }).then(
+        () => (entered = true),
+        (error: unknown) => error,
+      )
+      await expect.poll(() => said).toEqual([expect.stringContaining('the log is being moved to another engine; waiting')])
+      expect(entered).toBe(false)
+      const again = await openMove(here.pool)
+      await switchLog({ ...parts, move: again ?? move, sample: createSample(4) })
+      expect(await waiting).toMatchObject({ name: 'LogElsewhere', message: expect.stringContaining('set EVENT_STORE=memory') })
+      expect(await all(there)).toEqual(await all(here.store))
+    } finally {
+      await here.end()
+    }
+  })
+
+  it('is not finished by whoever froze it when the freeze has lapsed meanwhile', async () => {
+    const here = await installation()
+    try {
+      const epoch = await freezeLog(here.pool, 'postgres', 1)
+      await expect.poll(async () => (await logHome(here.pool))?.gate).toBe('open')
+      expect(await leaveEngine(here.pool, 'postgres', epoch ?? 0)).toBeUndefined()
+      expect(await freezeLog(here.pool, 'postgres', 60_000)).toBe((epoch ?? 0) + 1)
+      expect(await freezeLog(here.pool, 'postgres', 60_000)).toBeUndefined()
+    } finally {
+      await here.end()
+    }
+  })
+
   it('translates what keeps a position, so that everyone goes on at the same event', async () => {
     const here = await installation()
     try {
