@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,10 +40,12 @@ function handedOver(url: string, first: number, command: string): ServerProcess 
   const isAlive = (): boolean => {
     try {
       process.kill(pid, 0)
-      return true
     } catch {
       return false
     }
+    // Dead, and whoever started it has not asked yet.
+    const stat = `/proc/${pid}/stat`
+    return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, 'utf8'))
   }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (isAlive()) process.kill(pid, signal)

@@ -7,10 +7,10 @@ beforeAll(async () => {
 })
 afterAll(async () => house.stop())
 
-/** Three events in a row, and where the whole log ended just then. */
+/** Three events in a row: one append, so that nothing of others comes between. */
 async function three() {
   const stream = aStream()
-  for (const event of notes(3)) await house.client.appendToStream(stream, event)
+  await house.client.appendToStream(stream, notes(3))
   const stored = await allOf(house.client.readStream(stream))
   const [first, second, third] = stored.map(({ event }) => event?.position)
   if (!first || !second || !third) throw new Error('three events were stored')
@@ -43,10 +43,9 @@ describe('reading $all', () => {
     const far = third.commit + 1_000_000_000n
     expect(await allOf(house.client.readAll({ fromPosition: { commit: far, prepare: far } }))).toEqual([])
     expect(await allOf(house.client.readAll({ fromPosition: 'end' }))).toEqual([])
-    expect(ids(await allOf(house.client.readAll({ fromPosition: 'end', direction: 'backwards', maxCount: 2 })))).toEqual([
-      `${stream}@2`,
-      `${stream}@1`,
-    ])
+    // Others may write to a real server meanwhile.
+    const newest = await allOf(house.client.readAll({ fromPosition: 'end', direction: 'backwards', maxCount: 500 }))
+    expect(ids(newest).filter((id) => id.startsWith(stream))).toEqual([`${stream}@2`, `${stream}@1`, `${stream}@0`])
   })
 
   it('takes only places that the server gave', async () => {
@@ -80,8 +79,10 @@ describe('reading $all', () => {
   })
 
   it('shows events in the order in which they were stored, none twice', async () => {
+    const { first: from } = await three()
     await Promise.all(Array.from({ length: 50 }, async (_, at) => house.client.appendToStream(aStream(), notes(3, at))))
-    const positions = (await allOf(house.client.readAll())).map(({ commitPosition = 0n }) => commitPosition)
+    const positions = (await allOf(house.client.readAll({ fromPosition: from }))).map(({ commitPosition = 0n }) => commitPosition)
+    expect(positions.length).toBeGreaterThanOrEqual(153)
     expect(positions.every((position, at) => at === 0 || position > (positions[at - 1] ?? 0n))).toBe(true)
   })
 })
