@@ -8,6 +8,7 @@ import { freshDatabase } from '../support/database.ts'
 import { auditOf } from '../support/log-audit.ts'
 import { startThrowAwayPostgres } from '../support/postgres-server.ts'
 import { runRecado } from '../support/processes.ts'
+import { checkTopic } from './engines.ts'
 import { followFeed, type FeedClient } from './feed-client.ts'
 import { answerEverybody, checkOutcome, lanes, type Every, type Page } from './outcome.ts'
 import { createScenario } from './scenario.ts'
@@ -19,6 +20,8 @@ export type ClusterOptions = {
   /** Between two of them. */
   readonly everyMs: number
   readonly seed: number
+  /** `EVENT_STORE` and the like, for all processes; those of the environment without it. */
+  readonly engines?: Readonly<Record<string, string>>
   /** A PostgreSQL server; one to throw away without it. */
   readonly server?: string
   readonly log?: (line: string) => void
@@ -34,6 +37,8 @@ export type ClusterReport = {
   /** Left by a kill between call and answer: nobody can know, and nothing repeats them by itself. */
   readonly unknown: number
   readonly feed: { readonly frames: number; readonly reconnects: number; readonly resyncs: number }
+  /** Records of the topic of events, where there is one. */
+  readonly published?: number
   /** Reads at one process of what was written at another. `stale`: said so in their answer. */
   readonly readsAfterWrites: { readonly fresh: number; readonly stale: number }
   /** From the first try of a delivery to its 200, at whichever process. */
@@ -49,7 +54,9 @@ const phoneNumberId = '300300300300300'
 const phones = Array.from({ length: 12 }, (_, n) => `5491144440${String(n).padStart(3, '0')}`)
 
 /** What an operator would set for all processes: the engines, from the environment of the test. */
-const passedOn = ['EVENT_STORE', 'EVENTSTOREDB_URL', 'PROJECTION_SOURCE', 'KAFKA_BROKERS', 'KAFKA_TOPIC_PREFIX'] as const
+const passedOn = ['EVENT_STORE', 'EVENTSTOREDB_URL', 'PROJECTION_SOURCE', 'KAFKA_BROKERS'] as const
+const given = (): Readonly<Record<string, string>> =>
+  Object.fromEntries(passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
 
 /**
  * Two api and two worker processes on one set of engines. Deliveries come to both apis, repeated, shuffled and re-batched; people answer at both; two feeds
@@ -57,7 +64,14 @@ const passedOn = ['EVENT_STORE', 'EVENTSTOREDB_URL', 'PROJECTION_SOURCE', 'KAFKA
  * the log and the read models agree with what was sent, every read model with a fold of the log by a single pass, each answer went out once and in its
  * order, and both feeds told everything once.
  */
-export async function clusterSweep({ until, everyMs, seed, server, log = () => undefined }: ClusterOptions): Promise<ClusterReport> {
+export async function clusterSweep({
+  until,
+  everyMs,
+  seed,
+  engines = given(),
+  server,
+  log = () => undefined,
+}: ClusterOptions): Promise<ClusterReport> {
   const own = server === undefined ? await startThrowAwayPostgres() : undefined
   const database = await freshDatabase(server ?? own?.url)
   const simulator = await startSimulator({
@@ -67,7 +81,9 @@ export async function clusterSweep({ until, everyMs, seed, server, log = () => u
   })
   const number = simulator.addNumber({ phone_number_id: phoneNumberId, waba_id: '400400400400400' })
   const env = {
-    ...Object.fromEntries(passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
+    ...engines,
+    // Topics of its own: a broker may have those of another run.
+    KAFKA_TOPIC_PREFIX: `sweep-${randomUUID().slice(0, 8)}`,
     DATABASE_URL: database.url,
     RECADO_DEMO: '0',
     RECADO_MASTER_KEY: Buffer.alloc(32, 9).toString('base64'),
@@ -141,9 +157,10 @@ export async function clusterSweep({ until, everyMs, seed, server, log = () => u
     })
     const unknown = await checkSends({ every, sends, simulator, wrong })
     await checkFeeds({ feeds, every, wrong })
-    const audit = await auditOf({ ...process.env, DATABASE_URL: database.url })
+    const audit = await auditOf(env)
     if (audit.holes + audit.brokenStreams + audit.eventsTwice + audit.timeTurned > 0) wrong.push(`the log: ${JSON.stringify(audit)}`)
     await checkAgainstOneFold({ url: database.url, env, wrong, log, ask })
+    const topic = await checkTopic(env, wrong, async () => void (await Promise.all(places.map(({ stop }) => stop()))))
     for (const { name, said } of places) for (const line of said()) if (line.includes('"level":60')) wrong.push(`${name} said: ${line}`)
     return {
       kills,
@@ -158,6 +175,7 @@ export async function clusterSweep({ until, everyMs, seed, server, log = () => u
         reconnects: sum(feeds.map(({ reconnects }) => reconnects())),
         resyncs: sum(feeds.map(({ resyncs }) => resyncs())),
       },
+      ...topic,
       readsAfterWrites,
       slowestDeliveryMs: deliveries.slowestMs(),
       settledAfterMs,

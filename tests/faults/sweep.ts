@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { freePort, startRecado, type RunningRecado } from '../support/processes.ts'
 import { startThrowAwayPostgres } from '../support/postgres-server.ts'
-import { clusterSweep } from './cluster.ts'
+import { clusterSweep, type ClusterOptions, type ClusterReport } from './cluster.ts'
+import { startEngines } from './engines.ts'
 import { killRebuilds, type RebuildKills } from './rebuild-kills.ts'
 import { answerEverybody, checkOutcome, lanes, type Page } from './outcome.ts'
 import { createScenario } from './scenario.ts'
@@ -156,6 +157,16 @@ async function rebuildSweep(options: SweepOptions): Promise<RebuildKills> {
   }
 }
 
+/** `--eventstoredb`, `--kafka`: with the log and the source of read models there. */
+async function clusterOnEngines(options: ClusterOptions): Promise<ClusterReport> {
+  const engines = await startEngines({ eventstoredb: process.argv.includes('--eventstoredb'), kafka: process.argv.includes('--kafka') })
+  try {
+    return await clusterSweep({ ...options, engines: engines.env })
+  } finally {
+    await engines.stop()
+  }
+}
+
 if (import.meta.main) {
   const argument = (name: string, otherwise: number): number => Number(process.argv[process.argv.indexOf(name) + 1]) || otherwise
   const options = {
@@ -167,7 +178,7 @@ if (import.meta.main) {
   const report = process.argv.includes('--rebuild')
     ? await rebuildSweep(options)
     : process.argv.includes('--cluster')
-      ? await clusterSweep({ ...options, until: { seconds: 60 * argument('--minutes', 5) }, everyMs: 1_000 * argument('--every', 10) })
+      ? await clusterOnEngines({ ...options, until: { seconds: 60 * argument('--minutes', 5) }, everyMs: 1_000 * argument('--every', 10) })
       : await sweep(options)
   console.log(JSON.stringify(report, undefined, 2))
   process.exit(report.wrong.length === 0 ? 0 : 1)
