@@ -29,6 +29,7 @@ export function createPhysicalLogInMemory({
   function store(stream: string, events: readonly EventData[]): Recorded {
     const stored = streams.get(stream) ?? []
     streams.set(stream, stored)
+    const gone = stored[0]?.revision ?? 0n
     let last: Recorded | undefined
     for (const { id, type, contentType, data, metadata } of events) {
       const commit = BigInt(all.length * 100 + 548)
@@ -40,7 +41,7 @@ export function createPhysicalLogInMemory({
         isJson: contentType === 'application/json',
         data,
         metadata: text,
-        revision: BigInt(stored.length),
+        revision: gone + BigInt(stored.length),
         created: new Date(1_780_000_000_000 + all.length),
         position: { commit, prepare: commit },
       } as Recorded
@@ -59,7 +60,7 @@ export function createPhysicalLogInMemory({
       if (bytes > maxAppendBytes) throw new AppendTooLarge(maxAppendBytes)
       const outcome = fate(stream)
       if (outcome === 'not stored, unknown') throw new StoreUnavailable('connection', 'nobody knows (it was not stored)')
-      const last = BigInt((streams.get(stream)?.length ?? 0) - 1)
+      const last = streams.get(stream)?.at(-1)?.revision ?? -1n
       if (expected !== 'any' && (expected === 'no_stream' ? -1n : expected) !== last)
         return { stored: false, actual: last === -1n ? undefined : last }
       const { revision, position } = store(stream, events)
@@ -72,7 +73,8 @@ export function createPhysicalLogInMemory({
       await turn()
       reads++
       const stored = streams.get(stream) ?? []
-      const at = from === 'start' ? 0 : from === 'end' ? stored.length - 1 : Number(from)
+      const gone = Number(stored[0]?.revision ?? 0)
+      const at = from === 'start' ? 0 : from === 'end' ? stored.length - 1 : Math.max(backwards ? -1 : 0, Number(from) - gone)
       const found = backwards ? stored.slice(0, at + 1).toReversed() : stored.slice(at)
       return found.slice(0, limit).map((event) => ({ event }))
     },
