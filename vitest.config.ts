@@ -23,6 +23,16 @@ export default defineConfig({
         test: { name: 'unit', expect: expectations, testTimeout: 30_000, include: include('spec'), exclude: [...exclude, ...slow.flatMap(include)] },
       },
       { test: { name: 'int', include: include('int.spec'), exclude, ...postgres } },
+      // What answers from the log, once more with the log on an engine that knows neither tenants nor moments.
+      {
+        test: {
+          name: 'without-sql',
+          include: ['past', 'audit', 'events', 'feed', 'projections'].map((room) => `src/api/${room}/**/*.int.spec.ts`),
+          exclude,
+          ...postgres,
+          env: { RECADO_TEST_LOG: 'without SQL' },
+        },
+      },
       { test: { name: 'e2e', include: include('e2e.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 120_000 } },
       { test: { name: 'faults', include: include('faults.spec'), exclude, fileParallelism: false, ...postgres, testTimeout: 600_000 } },
     ],

@@ -18,9 +18,11 @@ import { createSparseEventStore } from './sparse-store.ts'
 
 /** `without SQL`: the log is elsewhere, on an engine that knows neither tenants nor moments; the database indexes it. */
 export type HouseLog = 'PostgreSQL' | 'without SQL'
+/** What the suites of desk and office stand on unless they say so: `RECADO_TEST_LOG='without SQL' vitest run --project int src/api`. */
+const everywhere: HouseLog = process.env['RECADO_TEST_LOG'] === 'without SQL' ? 'without SQL' : 'PostgreSQL'
 
 /** What the desk and the office both stand on: a database of their own with log, keys and running read models, and a server on a free port. */
-export async function openHouse(projections: readonly Projection[], keptBy: HouseLog = 'PostgreSQL') {
+export async function openHouse(projections: readonly Projection[], keptBy = everywhere) {
   const db = await freshDatabase()
   const pools = {
     worker: createPool({ url: db.url, role: 'recado_worker', max: 12, name: 'house worker' }),

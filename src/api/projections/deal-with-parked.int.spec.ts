@@ -4,7 +4,7 @@ import { createRaiseAlert } from '../../commands/alerts/alerts.ts'
 import { createParkedAlarm } from '../../commands/alerts/parked-alarm.ts'
 import { createCommands } from '../../commands/kernel/execute.ts'
 import { alert, alertId, isOpen } from '../../domain/alert/alert.ts'
-import { positionOf, type Position } from '../../domain/kernel/position.ts'
+import { positionOf, start, type Position } from '../../domain/kernel/position.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 
 let desk: Desk
@@ -17,11 +17,8 @@ afterAll(() => desk.stop())
 async function park(tenant: Awaited<ReturnType<Desk['tenant']>>): Promise<{ position: Position; messageId: string }> {
   const { messageId, position } = await desk.customerWrites(tenant, '34600111222', 'hola')
   await desk.applied.waitFor(['messages'], position, 20_000)
-  const { rows } = await desk.pools.worker.query<{ position: string }>(
-    `select e.position from es.events e where e.tenant_id = $1 and e.type = 'MessageReceived' order by e.position desc limit 1`,
-    [tenant.tenantId],
-  )
-  const at = rows[0]?.position ?? ''
+  const { events } = await desk.store.readAll({ after: start, filter: { tenantId: tenant.tenantId, types: ['MessageReceived'] }, limit: 100 })
+  const at = BigInt(events.at(-1)?.position ?? start).toString()
   await desk.pools.worker.query('delete from rm_messages.messages where tenant_id = $1 and id = $2', [tenant.tenantId, messageId])
   await desk.pools.worker.query(
     `insert into es.parked_events (tenant_id, subscription, position, stream_key, event_type, category, error)
