@@ -22,7 +22,7 @@ const smallGap = 2
 const mostOfRead = 16
 
 /** From–to stretches that hold what is wanted. */
-export function stretches(revisions: readonly number[]): readonly { readonly from: number; readonly to: number }[] {
+function stretches(revisions: readonly number[]): readonly { readonly from: number; readonly to: number }[] {
   const found: { from: number; to: number }[] = []
   for (const revision of revisions) {
     const last = found.at(-1)

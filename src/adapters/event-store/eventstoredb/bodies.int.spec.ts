@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { collect, followUntil, someEvents } from '../../../../tests/support/events.ts'
 import { startDouble, type Double } from '../../../../tests/support/eventstoredb-double/double.ts'
+import { eventStoreDbServer, type EventStoreDbServer } from '../../../../tests/support/eventstoredb-server.ts'
 import { glassVault } from '../../../../tests/support/glass-vault.ts'
 import { streamRef } from '../../../domain/kernel/stream.ts'
 import { createAttachmentSeal } from '../../keyring/attachment-seal.ts'
@@ -13,17 +14,23 @@ const attachments = createAttachmentSeal(glassVault)
 const some = (id: string = randomUUID()) => streamRef('delivery', tenantId, id)
 
 let double: Double
+/** A real one where there is one: the double misbehaves for the other tests. */
+let server: EventStoreDbServer
 let now = Date.now()
 let opened: EventStoreDb[] = []
 beforeAll(async () => {
   double = await startDouble({ now: () => now })
+  server = await eventStoreDbServer()
 })
 afterEach(async () => {
   double.behave()
   await Promise.all(opened.map((store) => store.close()))
   opened = []
 })
-afterAll(() => double.stop())
+afterAll(async () => {
+  await double.stop()
+  await server.stop()
+})
 
 const open = (options: Partial<EventStoreDbOptions> = {}): EventStoreDb => {
   const store = createEventStoreDbEventStore({ url: double.url, attachments, ...options })
@@ -33,15 +40,15 @@ const open = (options: Partial<EventStoreDbOptions> = {}): EventStoreDb => {
 
 describe('raw bodies on EventStoreDB', () => {
   it('may be larger than what the server takes in one append', async () => {
-    const store = open()
+    const store = open({ url: server.url })
     const from = (await store.head()).position
     const sizes = [3 * mebibyte, 10, mebibyte, mebibyte + 1, 2_000]
     const bodies = sizes.map((size) => randomBytes(size))
     await Promise.all(bodies.map((attachment) => store.append({ stream: some(), expected: 0, events: someEvents(1, { attachment }) })))
-    const reader = open()
+    const reader = open({ url: server.url })
     const found: Buffer[] = []
     for (let after = from; found.length < bodies.length;) {
-      const { events, through } = await reader.readAll({ after, limit: 100, attachments: true })
+      const { events, through } = await reader.readAll({ after, limit: 100, attachments: true, filter: { tenantId } })
       found.push(...events.map(({ attachment }) => Buffer.from(attachment ?? [])))
       after = through
     }
@@ -51,11 +58,15 @@ describe('raw bodies on EventStoreDB', () => {
   })
 
   it('come to one who follows the log in pages that are never much heavier than one body', async () => {
-    const store = open()
+    const store = open({ url: server.url })
     const from = (await store.head()).position
     const body = randomBytes(3 * mebibyte)
     for (let nth = 0; nth < 12; nth++) await store.append({ stream: some(), expected: 0, events: someEvents(1, { attachment: body }) })
-    const { events, deliveries } = await followUntil(open(), { after: from, attachments: true }, (seen) => seen.length === 12)
+    const { events, deliveries } = await followUntil(
+      open({ url: server.url }),
+      { after: from, attachments: true, filter: { tenantId } },
+      (seen) => seen.length === 12,
+    )
     for (const { attachment } of events) expect(body.equals(attachment ?? Buffer.alloc(0))).toBe(true)
     for (const delivery of deliveries) {
       if (delivery.kind === 'page')

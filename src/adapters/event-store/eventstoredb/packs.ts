@@ -111,7 +111,7 @@ export function unpack({ event, commitPosition }: ResolvedEvent): readonly Decod
 const uuidLength = 36
 
 /** The reverse of `streamName`. */
-export function streamOf(name: string): StreamRef {
+function streamOf(name: string): StreamRef {
   const dash = name.indexOf('-')
   const tenantId = name.slice(dash + 1, dash + 1 + uuidLength)
   return { tenantId, category: name.slice(0, dash) as Category, id: name.slice(dash + 2 + uuidLength) }
