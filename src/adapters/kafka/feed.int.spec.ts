@@ -270,6 +270,23 @@ describe.skipIf(shared === undefined)('the log, fed by Kafka', () => {
     expect(follower.seen).toEqual(all)
   })
 
+  it('does not wait for a member that was killed', async () => {
+    await carrier.say(start)
+    const group = `${topic}.follower`
+    const dead = kafka.consumer({ groupId: group, sessionTimeout: 60_000 })
+    await dead.connect()
+    await dead.subscribe({ topics: [topic], fromBeginning: true })
+    await dead.run({ autoCommit: false, eachMessage: () => Promise.resolve() })
+    await carrier.untilMembers(group, 1)
+    const follower = follow(feedOf())
+    const events = await happen(20)
+    await publish(events)
+    await follower.until(lastOf(events))
+    expect(follower.seen).toEqual(events)
+    expect(await carrier.members(group)).toBe(1)
+    await dead.disconnect()
+  })
+
   it('leaves its group when nobody follows any more', async () => {
     await carrier.say(start)
     const follower = follow(feedOf())

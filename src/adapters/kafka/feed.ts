@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Kafka } from 'kafkajs'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
@@ -36,6 +37,7 @@ type Place = { position: Position; offsets: readonly number[] | undefined }
 
 const defaultPageSize = 1_000
 const sayAfterMs = 15_000
+const againMs = 100
 
 /**
  * The log, as Kafka carries it on. Every follower is a consumer group of its own and gives its place along with each page; nothing is committed to Kafka.
@@ -47,8 +49,7 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
   const { kafka, topic, groupPrefix, log, logger, farBehind = 50_000, mostWaiting = 4_000 } = options
   const watermarks = createWatermarks(options)
   const closing = new AbortController()
-  /** Of this process, by group: who begins again waits until its former self has left, else the group would share the partitions out to both. */
-  const leaving = new Map<string, Promise<void>>()
+  const leaving = new Set<Promise<void>>()
 
   async function* subscribe(subscription: SourceSubscription): AsyncGenerator<SourceDelivery> {
     const signal = AbortSignal.any([subscription.signal, closing.signal])
@@ -73,7 +74,9 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
   async function* from(place: Place, subscription: SourceSubscription): AsyncGenerator<SourceDelivery> {
     const { signal } = subscription
     let { position, offsets } = place
-    while (offsets === undefined || !(await isWithinReach(offsets))) {
+    const group = `${groupPrefix}${subscription.name}`
+    let found = offsets === undefined ? undefined : await look(offsets, group)
+    while (found?.withinReach !== true) {
       const seam = await present(signal)
       if (seam === undefined) return
       for await (const delivery of readLog(position, seam, subscription)) {
@@ -82,8 +85,11 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
       }
       if (signal.aborted) return
       offsets = seam.ends
+      found = await look(offsets, group)
+      // What was committed a moment ago may not be shown as the end of the topic yet.
+      if (!found.withinReach) await pause(againMs, signal)
     }
-    yield* follow(position, offsets, subscription)
+    yield* follow(position, offsets ?? [], found.group, subscription)
   }
 
   async function present(signal: AbortSignal): Promise<Watermark | undefined> {
@@ -103,18 +109,26 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
     })
   }
 
-  /** Whether the topic has all that follows these offsets, and not too much of it. */
-  async function isWithinReach(offsets: readonly number[]): Promise<boolean> {
+  /**
+   * Whether the topic has all that follows these offsets, and not too much of it; and the group to read it with.
+   * Whoever follows has the lease: a member that is still in the group was killed or cut off, and the broker would let a second one wait for it, for
+   * seconds. Nobody waits for the dead: then it is a group beside it, which the broker forgets when it is empty, for nothing is committed in it.
+   */
+  async function look(offsets: readonly number[], group: string): Promise<{ withinReach: boolean; group: string }> {
     const admin = kafka.admin()
     try {
       await admin.connect()
       let behind = 0
+      let complete = true
       for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
         const offset = offsets[partition] ?? 0
-        if (offset < Number(low) || offset > Number(high)) return false
+        complete &&= offset >= Number(low) && offset <= Number(high)
         behind += Number(high) - offset
       }
-      return behind <= farBehind
+      const withinReach = complete && behind <= farBehind
+      const { groups } = withinReach ? await admin.describeGroups([group]) : { groups: [] }
+      const isTaken = groups.some(({ members }) => members.length > 0)
+      return { withinReach, group: isTaken ? `${group}~${randomUUID().slice(0, 8)}` : group }
     } finally {
       await admin.disconnect()
     }
@@ -129,9 +143,13 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
     }
   }
 
-  async function* follow(after: Position, offsets: readonly number[], subscription: SourceSubscription): AsyncGenerator<SourceDelivery> {
-    const { name, filter, pageSize = defaultPageSize, signal } = subscription
-    const group = `${groupPrefix}${name}`
+  async function* follow(
+    after: Position,
+    offsets: readonly number[],
+    group: string,
+    subscription: SourceSubscription,
+  ): AsyncGenerator<SourceDelivery> {
+    const { filter, pageSize = defaultPageSize, signal } = subscription
     const merge = createMerge({ after, offsets })
     const types = filter?.types === undefined ? undefined : new Set(filter.types)
     const bell = createBell(signal)
@@ -140,7 +158,6 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
       bell.ring()
     })
     let failure: { readonly error: unknown } | undefined
-    await leaving.get(group)
     const consumer = consumeTopic({
       kafka,
       topic,
@@ -190,8 +207,8 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
       }
     } finally {
       forget()
-      const left = consumer.stop().finally(() => leaving.get(group) === left && leaving.delete(group))
-      leaving.set(group, left)
+      const left = consumer.stop().finally(() => leaving.delete(left))
+      leaving.add(left)
     }
   }
 
@@ -213,7 +230,7 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
     subscribe,
     async close() {
       closing.abort()
-      await Promise.all(leaving.values())
+      await Promise.all(leaving)
     },
   }
 }
