@@ -26,7 +26,8 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
   await producer.send({ topic, messages: partitions.map((partition) => ({ partition, key: mark, value: '' })) })
   await producer.disconnect()
 
-  const records: TopicRecord[] = []
+  // By place: a consumer that lost its broker for a moment begins at the start again, and that is no second record.
+  const records = new Map<string, TopicRecord>()
   const open = new Set(partitions)
   const consumer = kafka.consumer({ groupId: mark, maxWaitTimeInMs: 50 })
   await consumer.connect()
@@ -45,7 +46,7 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
             if (open.size === 0) resolve()
           } else if (open.has(partition) && !key.startsWith('mark:')) {
             const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)] as const)
-            records.push({
+            records.set(`${partition}/${message.offset}`, {
               partition,
               offset: BigInt(message.offset),
               key,
@@ -59,5 +60,5 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
       .catch(reject)
   })
   await consumer.disconnect()
-  return records
+  return [...records.values()].sort((a, b) => a.partition - b.partition || (a.offset < b.offset ? -1 : 1))
 }
