@@ -5,48 +5,13 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { eventStoreDbServer, type EventStoreDbServer } from '../support/eventstoredb-server.ts'
-import { runRecado, startRecado, type RunningRecado } from '../support/processes.ts'
-
-type Json = Record<string, unknown>
+import { startDemo } from '../support/demo.ts'
+import { runRecado } from '../support/processes.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'recado-store-copy-'))
 let db: TestDatabase
 let server: EventStoreDbServer
 let env: Record<string, string>
-
-/** An installation with its demo: the simulator signs and delivers webhooks as Meta does. */
-async function start(more: Record<string, string>) {
-  const recado: RunningRecado = await startRecado({ env: { ...env, ...more } })
-  const session = (await (await fetch(`${recado.url}/demo/session`)).json()) as { api_key: string }
-  const headers = { authorization: `Bearer ${session.api_key}`, 'content-type': 'application/json' }
-  const get = async (path: string, more: Record<string, string> = {}): Promise<Json> =>
-    (await (await fetch(`${recado.url}${path}`, { headers: { ...headers, ...more } })).json()) as Json
-  const list = async (path: string): Promise<Json[]> => (await get(path))['data'] as Json[]
-  const messages = async (): Promise<Json[]> => {
-    const [conversation] = await list('/v1/conversations')
-    return list(`/v1/conversations/${String(conversation?.['id'])}/messages?limit=100`)
-  }
-  return {
-    ...recado,
-    get,
-    list,
-    post: async (path: string, body: Json) => fetch(`${recado.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) }),
-    async customerWrites(text: string): Promise<void> {
-      const sent = await fetch(`${recado.url}/simulator/_sim/customers/+5491155550123/messages`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ phone_number_id: '100000000000001', type: 'text', text: { body: text } }),
-      })
-      expect(sent.status).toBe(200)
-    },
-    texts: async (): Promise<string[]> => {
-      return (await messages()).map((message) => JSON.stringify(message['content'])).sort()
-    },
-    sent: async (): Promise<unknown[]> => {
-      return (await messages()).filter(({ direction }) => direction === 'outbound').map(({ status }) => status)
-    },
-  }
-}
 
 /** Every row of every read model, as the database has it. */
 async function rows(): Promise<Record<string, unknown[]>> {
@@ -80,7 +45,7 @@ afterAll(async () => {
 describe('an installation whose log moves to EventStoreDB', () => {
   it('copies beside the work, switches in a moment, and goes on there with everything it had', async ({ skip }) => {
     if (server.kind === 'url') skip('the server is shared: a log is moved to an empty one')
-    const before = await start({ EVENT_STORE: 'postgres' })
+    const before = await startDemo({ ...env, EVENT_STORE: 'postgres' })
     for (const text of ['hola', '¿hay alguien?', 'gracias']) await before.customerWrites(text)
     await expect.poll(async () => (await before.list('/v1/conversations')).length).toBeGreaterThan(0)
     const [conversation] = await before.list('/v1/conversations')
@@ -108,7 +73,7 @@ describe('an installation whose log moves to EventStoreDB', () => {
     expect(old.code).toBe(1)
     expect(old.lines.join('\n')).toContain('set EVENT_STORE=eventstoredb')
 
-    const there = await start({ EVENT_STORE: 'eventstoredb' })
+    const there = await startDemo({ ...env, EVENT_STORE: 'eventstoredb' })
     try {
       expect(await there.texts()).toEqual(texts)
       await there.customerWrites('¿siguen ahí?')
