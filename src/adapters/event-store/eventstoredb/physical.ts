@@ -26,8 +26,8 @@ export type Physical = {
   readonly readStream: (streamName: string, read: StreamRead) => Promise<ResolvedEvent[]>
   /** The event that stands exactly there. */
   readonly readAt: (position: bigint) => Promise<AllStreamResolvedEvent | undefined>
-  /** Backwards through the whole log, as long as `take` wants more. */
-  readonly backwards: (take: (resolved: AllStreamResolvedEvent) => boolean) => Promise<void>
+  /** Backwards through the log, as long as `take` wants more, or for `limit` events. */
+  readonly backwards: (take: (resolved: AllStreamResolvedEvent) => boolean, limit?: number) => Promise<void>
   /** Whether a record begins there. */
   readonly isPlace: (position: { commit: bigint; prepare: bigint }) => Promise<boolean>
   /** Its name takes nothing any more, for ever. */
@@ -221,9 +221,17 @@ export function createPhysical({ connection, closing }: { connection: Connection
         return found
       }, undefined)
     },
-    backwards: (take) =>
+    backwards: (take, limit) =>
       reading(
-        () => drain(() => connection.client().readAll({ ...options(), direction: 'backwards', fromPosition: 'end' }), take, { signal: closing }),
+        () =>
+          drain(
+            () =>
+              connection
+                .client()
+                .readAll({ ...options(), direction: 'backwards', fromPosition: 'end', ...(limit === undefined ? {} : { maxCount: limit }) }),
+            take,
+            { signal: closing },
+          ),
         undefined,
       ),
     isPlace: (position) =>
