@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../tests/support/database.ts'
+import { relayedPostgres } from '../../tests/support/fault-relay.ts'
 import { joinFleet } from './fleet.ts'
 import { holdLease } from './lease.ts'
 import { pause } from './pause.ts'
@@ -20,8 +21,8 @@ const groups = [['heavy-']]
 /** Who works under which lease now, in all processes of a test. */
 type Work = { readonly held: Map<string, string>; readonly doubled: string[] }
 
-async function startProcess(owner: string, { held, doubled }: Work, { ttlMs = 1_500 } = {}) {
-  const pool: Pool = createPool({ url: database.url, role: 'recado_worker', max: 4, name: owner })
+async function startProcess(owner: string, { held, doubled }: Work, { ttlMs = 1_500, url = database.url } = {}) {
+  const pool: Pool = createPool({ url, role: 'recado_worker', max: 4, name: owner })
   const ended = new AbortController()
   const leases = names.map(async (name) =>
     holdLease({ pool, name, owner, ttlMs, signal: ended.signal }, async (_lease, signal) => {
@@ -36,7 +37,9 @@ async function startProcess(owner: string, { held, doubled }: Work, { ttlMs = 1_
     owner,
     roles: ['worker'],
     groups,
-    onError: (error) => expect.unreachable(String(error)),
+    onError: (error) => {
+      if (url === database.url) expect.unreachable(String(error))
+    },
     everyMs: 100,
     countsMs: 2_000,
   })
@@ -90,6 +93,22 @@ it('finds new holders for what a dead process held', async () => {
   await expect.poll(() => lasting.count()).toBe(6)
   expect(work.doubled).toEqual([])
   await lasting.stop()
+})
+
+it('has no two holders of a lease when a process is cut off from the database, and shares again when it is back', async () => {
+  const { relay, url } = await relayedPostgres(database.url)
+  const work: Work = { held: new Map(), doubled: [] }
+  const steady = await startProcess('steady', work)
+  const cut = await startProcess('cut off', work, { url })
+  await expect.poll(() => [cut.count(), work.held.size]).toEqual([3, 6])
+  relay.blackHole()
+  // By its own clock it knows that it has nothing any more, before the database's lets anybody else have it.
+  await expect.poll(() => steady.count()).toBe(6)
+  relay.heal()
+  await expect.poll(() => [cut.count(), work.held.size]).toEqual([3, 6])
+  expect(work.doubled).toEqual([])
+  await Promise.all([steady.stop(), cut.stop()])
+  await relay.close()
 })
 
 it('leaves what a process that is not there was meant to have to whoever comes', async () => {

@@ -174,7 +174,7 @@ async function keepRenewing(lease: Lease, { pool, ttlMs }: HoldOptions, held: Ab
   let good = performance.now()
   while (await pause(ttlMs / 3, held)) {
     const asked = performance.now()
-    const answer = await within(good + ttlMs - asked, renewLease(pool, lease, ttlMs))
+    const answer = await within(Math.max(1, good + ttlMs - asked), renewLease(pool, lease, ttlMs))
     if (answer === 'held') good = asked
     else if (answer === 'wanted') return over.abort(new Error(`${lease.name} is handed over`))
     else if (answer === 'lost') return over.abort(new LeaseLost(`another one holds ${lease.name}`))
