@@ -148,13 +148,13 @@ export function createShard({ shard, physical, window, places, queue, putBodies,
     const stored = await physical.append(stream, [encodePack(entries, randomUUID())], tip === -1n ? 'no_stream' : tip)
     if (stored.stored) {
       remember(left, stored)
-      answer(left, stored.position)
       onStored(positionAt(stored.position, entries.length - 1), recordedAt, {
         appends: left.length,
         events: entries.length,
         ms: performance.now() - since,
         queued: queue.readySize(),
       })
+      answer(left, stored.position)
       return true
     }
     await window.refresh()

@@ -54,6 +54,11 @@ const positionAtCommit = (commit: bigint) => String(commit * 1024n).padStart(20,
 
 const tenantId = randomUUID()
 const delivery = (id: string = randomUUID()) => streamRef('delivery', tenantId, id)
+/** Another delivery of the same shard. */
+function sameShard(id: string): string {
+  for (let nth = 0; ; nth++) if (shardOf(physicalName(delivery(`${id} ${nth}`))) === shardOf(physicalName(delivery(id)))) return `${id} ${nth}`
+}
+
 const versionsOf = async (shards: Pick<IntakeShards, 'read'>, id: string): Promise<number[]> =>
   (await collect(shards.read(delivery(id)))).map(({ event }) => event.version)
 
@@ -185,6 +190,21 @@ describe('deliveries that share an append', () => {
       }),
       { numRuns: 150 },
     )
+  })
+
+  it('begin anew on a log that does not end where it was seen to end, after saying so once', async () => {
+    const [before, restored] = [createPhysicalLogInMemory(), createPhysicalLogInMemory()]
+    let { physical: present } = before
+    const physical = new Proxy(before.physical, { get: (_, name) => Reflect.get(present, name) as unknown })
+    const shards = openShards({ physical })
+    const append = { stream: delivery('restored'), expected: 0, events: someEvents() }
+    await shards.append(append)
+    present = restored.physical
+    const other = { ...append, stream: delivery(sameShard('restored')) }
+    await expect(shards.append(other)).rejects.toMatchObject({ name: 'StoreUnavailable' })
+    expect(await shards.append(other)).toMatchObject({ outcome: 'appended' })
+    expect(await shards.append(append)).toMatchObject({ outcome: 'appended' })
+    expect(restored.events()).toHaveLength(2)
   })
 
   it('spreads streams over all shards', () => {
