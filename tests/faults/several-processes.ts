@@ -21,7 +21,7 @@ export type Place = {
 export async function startPlace(name: string, role: Role, env: Readonly<Record<string, string>>): Promise<Place> {
   const port = await freePort()
   const before: string[] = []
-  const start = (): Promise<RunningRecado> => startRecado({ env: { ...env, RECADO_ROLES: role }, port, probe: '/healthz' })
+  const start = (): Promise<RunningRecado> => startRecado({ env: { ...env, RECADO_ROLES: role }, port, probe: '/healthz', readyWithinMs: 240_000 })
   let process = await start()
   const next = async (): Promise<void> => {
     before.push(...process.lines)

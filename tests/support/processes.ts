@@ -47,8 +47,9 @@ export async function startRecado({
   const deadline = Date.now() + readyWithinMs
   while (!(await isReady(`${url}${probe}`))) {
     if (over || Date.now() > deadline) {
+      const byItself = over
       await program.kill()
-      throw new Error(`Recado ${over ? 'ended' : `was not ready within ${readyWithinMs} ms`}. It said:\n${program.lines.join('\n')}`)
+      throw new Error(`Recado ${byItself ? 'ended' : `was not ready within ${readyWithinMs} ms`}. It said:\n${program.lines.join('\n')}`)
     }
     await sleep(50)
   }
