@@ -27,6 +27,8 @@ export type Appends = {
 
 /** Streams that are written at once: beyond it a call only waits inside the client, where its deadline is already running. */
 const lanes = 96
+/** What may be on its way at once, unless it is one append alone: the deadline of each runs while it stands in line behind the bytes of the others. */
+const lanesBytes = 2 * 1024 * 1024
 
 type Waiting = { readonly prepared: Prepared; readonly base: number }
 
@@ -36,20 +38,25 @@ type Waiting = { readonly prepared: Prepared; readonly base: number }
 export function createAppends({ physical, knowledge, putBodies, floor, onAppend }: AppendsOptions): Appends {
   /** Streams that are in a lane or in `ready`, with those that wait behind their first. */
   const streams = new Map<string, Waiting[]>()
-  let ready: string[] = []
+  const ready: string[] = []
   let running = 0
+  let weight = 0
   let waiting = 0
 
   function pump(): void {
     while (running < lanes) {
-      const key = ready.shift()
+      const key = ready[0]
       if (key === undefined) return
+      const mine = streams.get(key)?.[0]?.prepared.weight ?? 0
+      if (running > 0 && weight + mine > lanesBytes) return
+      ready.shift()
       running++
-      void work(key)
+      weight += mine
+      void work(key, mine)
     }
   }
 
-  async function work(key: string): Promise<void> {
+  async function work(key: string, mine: number): Promise<void> {
     const next = streams.get(key)?.[0]
     if (next !== undefined) await settle(next)
     const left = streams.get(key)
@@ -58,6 +65,7 @@ export function createAppends({ physical, knowledge, putBodies, floor, onAppend 
     else ready.push(key)
     waiting--
     running--
+    weight -= mine
     pump()
   }
 

@@ -17,7 +17,7 @@ export type CheckLog = {
 
 const oldest = { major: 23, minor: 10 }
 /** A delivery may be 3 MiB; this is what the compose file sets. */
-export const wantedAppendBytes = 8 * 1024 * 1024
+const wantedAppendBytes = 8 * 1024 * 1024
 const patienceMs = 120_000
 const retryMs = 500
 const answerMs = 5_000

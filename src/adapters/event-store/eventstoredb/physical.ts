@@ -46,6 +46,8 @@ const deadlineMs = 3_000
 const ownDeadlineMs = 3_500
 /** How long an append may stay unknown before its caller hears that nobody knows: room for a repeat that times out because the first is not indexed yet. */
 const patienceMs = 8_000
+/** A process that was starved of its processor has seen deadlines pass without a word to the server. */
+const fewestTries = 2
 const readPatienceMs = 8_000
 /** Reads of streams under way at once: more of them only share the same processor, and each would seem to have fallen silent. */
 const readLanes = 32
@@ -53,13 +55,20 @@ const probeEveryMs = 500
 const defaultMaxAppendBytes = 1024 * 1024
 
 /**
- * UP → DOWN (an append stayed unknown for `patienceMs`) → UP when a probe is answered. While DOWN appends are refused at once.
+ * UP → DOWN (an append stayed unknown for `patienceMs`, and nothing else was answered meanwhile) → UP when a probe is answered. While DOWN appends are refused at once.
  * Classic appends only: each call carries credentials, see connection.ts.
  */
 export function createPhysical({ connection, closing }: { connection: Connection; closing: AbortSignal }): Physical {
   const limits = { maxAppendBytes: defaultMaxAppendBytes }
   let down: StoreUnavailable | undefined
   const options = () => ({ credentials: connection.credentials, requiresLeader: true })
+
+  let workedAt = 0
+  const worked = (): void => {
+    workedAt = performance.now()
+    connection.worked()
+  }
+  const nothingWorkedSince = (moment: number): boolean => workedAt < moment
 
   function goDown(cause: unknown): StoreUnavailable {
     const refusal = unavailable(cause)
@@ -79,7 +88,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
           () => false,
           { quietMs: 2_000 },
         )
-        connection.worked()
+        worked()
         down = undefined
       } catch {
         connection.failed()
@@ -107,13 +116,13 @@ export function createPhysical({ connection, closing }: { connection: Connection
     for (let tries = 0; ; tries++) {
       try {
         const answer = await attempt(call)
-        connection.worked()
+        worked()
         return answer
       } catch (error) {
         const failure = failureOf(error)
         switch (failure.kind) {
           case 'conflict':
-            connection.worked()
+            worked()
             return { conflict: failure.actual }
           case 'too-large':
             // A node that was started with less than the one we asked.
@@ -130,7 +139,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
           case 'again':
             connection.failed()
             if (down !== undefined) throw down
-            if (performance.now() - since > patienceMs) throw goDown(error)
+            if (tries >= fewestTries && performance.now() - since > patienceMs) throw nothingWorkedSince(since) ? goDown(error) : unavailable(error)
             break
           default:
             failure satisfies never
@@ -146,7 +155,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
     for (let tries = 0; ; tries++) {
       try {
         const found = await read()
-        connection.worked()
+        worked()
         return found
       } catch (error) {
         const { kind } = failureOf(error)
