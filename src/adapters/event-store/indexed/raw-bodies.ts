@@ -64,10 +64,15 @@ export function createMarkedBodies({ pool, age }: { pool: Pool; age?: (seconds: 
         bodies += Number(rows[0]?.gone ?? 0)
         marks.delete(tenantId)
       }
-      if (!signal.aborted) await age?.(await longestKept(pool, kept))
+      // Where nobody ever said so there is nothing to set: the server keeps what it is not told to forget.
+      if (!signal.aborted && (kept.length > 0 || (await wasMarked(pool)))) await age?.(await longestKept(pool, kept))
       return { bodies, months: [] }
     },
   }
+}
+
+async function wasMarked(pool: Pool): Promise<boolean> {
+  return (await pool.query('select from es.attachment_purges limit 1')).rowCount !== 0
 }
 
 /** How many seconds the one that keeps longest keeps, a day added; undefined when somebody with deliveries keeps them for good. */
