@@ -100,6 +100,14 @@ describe.each(paths)('appending (%s)', (_, path) => {
     expect(error).toMatchObject({ type: 'wrong-expected-version', streamName: `$$${stream}`, actualVersion: 1n })
   })
 
+  it('takes metadata that is none, which then means nothing', async () => {
+    const stream = aStream()
+    await house.client.appendToStream(stream, notes(3), path)
+    await house.client.appendToStream(`$$${stream}`, binaryEvent({ type: '$metadata', data: Buffer.from('no json') }), path)
+    expect(await house.client.getStreamMetadata(stream)).toEqual({ streamName: stream })
+    expect(await allOf(house.client.readStream(stream))).toHaveLength(3)
+  })
+
   it('refuses what is no event, and goes on', async () => {
     const stream = aStream()
     const message = 'credentials' in path ? '2 UNKNOWN: Exception was thrown by handler.' : 'Could not recognize BadRequest'
@@ -136,6 +144,14 @@ describe('the two paths', () => {
     const stream = aStream()
     await Promise.all(notes(300).map(async (event) => house.client.appendToStream(stream, event)))
     expect(textsOf(await allOf(house.client.readStream(stream)))).toEqual(Array.from({ length: 300 }, (_, at) => at))
+  })
+
+  it('let calls in flight overtake each other on the classic path', async () => {
+    const stream = aStream()
+    await Promise.all(notes(300).map(async (event) => house.client.appendToStream(stream, event, { credentials })))
+    const stored = textsOf(await allOf(house.client.readStream(stream)))
+    expect(stored.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 300 }, (_, at) => at))
+    expect(stored).not.toEqual(Array.from({ length: 300 }, (_, at) => at))
   })
 
   it('tell a missing result apart only by throwing: the client’s other way is wrong on the batch path', async () => {

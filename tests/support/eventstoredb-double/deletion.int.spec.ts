@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { allOf, aStream, credentials, failure, note, notes, paths, startHouse, startPlayground, textsOf } from './house.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { aStream, allOf, credentials, eventually, failure, note, notes, paths, startHouse, startPlayground, textsOf } from './house.ts'
 
 let house: Awaited<ReturnType<typeof startHouse>>
 beforeAll(async () => {
@@ -179,11 +179,11 @@ describe('a tombstone', () => {
     const subscription = house.client.subscribeToStream(stream)
     subscription.on('error', (error) => errors.push(error))
     subscription.on('data', ({ event }) => seen.push(event?.type))
-    await vi.waitFor(() => expect(seen).toHaveLength(1))
+    await eventually(() => expect(seen).toHaveLength(1))
     await house.client.deleteStream(stream)
     await house.client.appendToStream(stream, note('again'))
     await house.client.tombstoneStream(stream)
-    await vi.waitFor(() => expect(errors).toMatchObject([{ type: 'stream-deleted' }]))
+    await eventually(() => expect(errors).toMatchObject([{ type: 'stream-deleted' }]))
     expect(seen).toEqual(['Noted', 'Noted', '$streamDeleted'])
   })
 })

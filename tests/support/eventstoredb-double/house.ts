@@ -1,5 +1,6 @@
 import { EventStoreDBClient, jsonEvent, type JSONEventType } from '@eventstore/db-client'
 import { randomUUID } from 'node:crypto'
+import { vi } from 'vitest'
 import { startDouble, type Double, type DoubleOptions } from './double.ts'
 
 /** Any value: an insecure server ignores it, and the client takes the classic path for it. */
@@ -66,3 +67,6 @@ export async function failure(work: Promise<unknown>): Promise<Error & Record<st
   }
   throw new Error('expected it to fail')
 }
+
+/** Until it holds, for as long as a busy machine may need: vitest's own patience is a second. */
+export const eventually = async <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 60_000, interval: 10 })

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { allOf, aStream, failure, note, notes, paths, startHouse, startPlayground, textsOf } from './house.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { aStream, allOf, eventually, failure, note, notes, paths, startHouse, startPlayground, textsOf } from './house.ts'
 
 let house: Awaited<ReturnType<typeof startHouse>>
 beforeAll(async () => {
@@ -89,7 +89,7 @@ describe.each(paths)('repeating an append (%s)', (_, path) => {
     const resume = double.pauseDisk()
     const event = note('once')
     const first = client.appendToStream('s', event, { expectedRevision: 'no_stream', ...path })
-    await vi.waitFor(() => expect(double.inFlight()).toBe(1))
+    await eventually(() => expect(double.inFlight()).toBe(1))
     const repeat = await failure(client.appendToStream('s', event, { expectedRevision: 'no_stream', ...path }))
     expect(repeat).toMatchObject(
       'credentials' in path

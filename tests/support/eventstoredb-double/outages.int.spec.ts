@@ -1,6 +1,6 @@
 import { EventStoreDBClient, excludeSystemEvents } from '@eventstore/db-client'
-import { describe, expect, it, vi } from 'vitest'
-import { allOf, credentials, failure, note, notes, startPlayground, textsOf } from './house.ts'
+import { describe, expect, it } from 'vitest'
+import { allOf, credentials, eventually, failure, note, notes, startPlayground, textsOf } from './house.ts'
 import { refusals } from './refusals.ts'
 
 /** A live subscription and what becomes of it. */
@@ -22,14 +22,14 @@ describe('a server that goes away', () => {
     await client.appendToStream('s', note('before'), { credentials })
     const { subscription, errors, happened } = await live(client)
     await double.kill()
-    await vi.waitFor(() => expect(errors[0]).toMatchObject({ type: 'unavailable', code: 14 }))
+    await eventually(() => expect(errors[0]).toMatchObject({ type: 'unavailable', code: 14 }))
     expect(happened).toEqual([])
     expect(subscription.destroyed).toBe(false)
     // While it is away: a plain error with a code on the batch path (from the question for capabilities).
     const away = await failure(client.appendToStream('s', note()))
     expect(away).toMatchObject({ code: 14 })
     await double.start()
-    await vi.waitFor(async () => client.appendToStream('s', note('after'), { expectedRevision: 0n, credentials }))
+    await eventually(async () => client.appendToStream('s', note('after'), { expectedRevision: 0n, credentials }))
     expect(textsOf(await allOf(client.readStream('s')))).toEqual(['before', 'after'])
     await stop()
   })
@@ -45,7 +45,7 @@ describe('a server that goes away', () => {
     expect(gone).toBe(false)
     expect(errors).toEqual([])
     await leaving
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(errors[0]).toMatchObject({
         type: 'unknown',
         code: 13,
@@ -95,8 +95,9 @@ describe('a server that goes away', () => {
 describe('told to misbehave, the double', () => {
   it('hangs: the deadline is the client’s on the classic path, and nothing is stored', async () => {
     const { client, double, stop } = await startPlayground()
-    double.misbehave({ kind: 'hang', on: ['append'], times: 1 })
+    const behave = double.misbehave({ kind: 'hang', on: ['append'] })
     expect(await failure(client.appendToStream('s', note(), { credentials, deadline: 100 }))).toMatchObject({ type: 'deadline-exceeded', code: 4 })
+    behave()
     expect(double.log().some(({ stream }) => stream === 's')).toBe(false)
     await client.appendToStream('s', note(), { credentials })
     await stop()
@@ -106,12 +107,15 @@ describe('told to misbehave, the double', () => {
     const { client, double, stop } = await startPlayground()
     const event = note('once')
     const append = async (deadline = 5000) => client.appendToStream('s', event, { expectedRevision: 'no_stream', credentials, deadline })
-    double.misbehave({ kind: 'lose-answer', on: ['append'], times: 1 })
-    expect(await failure(append(100))).toMatchObject({ code: 4 })
+    const behave = double.misbehave({ kind: 'lose-answer', on: ['append'] })
+    const lost = failure(append(3000))
+    await eventually(() => expect(double.log().at(-1)).toMatchObject({ stream: 's' }))
+    expect(await lost).toMatchObject({ code: 4 })
+    behave()
     double.misbehave({ kind: 'store-then', with: 'reset', on: ['append'], times: 1 })
     const other = note('twice')
     expect(await failure(client.appendToStream('t', other, { expectedRevision: 'no_stream', credentials }))).toMatchObject({ code: 14 })
-    await vi.waitFor(async () => expect(await append()).toMatchObject({ nextExpectedRevision: 0n }))
+    await eventually(async () => expect(await append()).toMatchObject({ nextExpectedRevision: 0n }))
     expect(await client.appendToStream('t', other, { expectedRevision: 'no_stream', credentials })).toMatchObject({ nextExpectedRevision: 0n })
     expect(double.log().filter(({ stream }) => stream === 's' || stream === 't')).toHaveLength(2)
     await stop()
@@ -134,7 +138,7 @@ describe('told to misbehave, the double', () => {
     follower.double.misbehave({ kind: 'refuse', with: refusals.notLeader(leader.double.host, leader.double.port), on: ['append'] })
     const error = await failure(follower.client.appendToStream('s', note(), { credentials }))
     expect(error).toMatchObject({ type: 'not-leader', code: 5, leader: { address: leader.double.host, port: leader.double.port } })
-    await vi.waitFor(async () => follower.client.appendToStream('s', note('there'), { credentials }))
+    await eventually(async () => follower.client.appendToStream('s', note('there'), { credentials }))
     expect(textsOf(await allOf(leader.client.readStream('s')))).toEqual(['there'])
     await follower.stop()
     await leader.stop()
@@ -178,7 +182,7 @@ describe('told to misbehave, the double', () => {
     expect(await watched('silence')).toBe('nothing more')
     const { errors } = await live(client)
     double.overflowSubscriptions()
-    await vi.waitFor(() => expect(errors[0]).toMatchObject({ code: 10 }))
+    await eventually(() => expect(errors[0]).toMatchObject({ code: 10 }))
     await stop()
   })
 

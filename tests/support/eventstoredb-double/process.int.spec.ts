@@ -2,8 +2,8 @@ import { EventStoreDBClient } from '@eventstore/db-client'
 import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { allOf, credentials, failure, note, notes, textsOf } from './house.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { allOf, credentials, eventually, failure, note, notes, textsOf } from './house.ts'
 import { startDoubleProcess, type DoubleProcess } from './process.ts'
 
 let folder: string
@@ -34,11 +34,11 @@ describe('the double as a process', () => {
       }
     })
     const all = Promise.allSettled(callers)
-    await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(100), { interval: 1 })
+    await eventually(() => expect(acknowledged.length).toBeGreaterThan(100))
     await server.kill()
     for (const ended of await all) expect(ended).toMatchObject({ status: 'rejected', reason: { code: 14 } })
     await server.start()
-    await vi.waitFor(async () => texts(`s-${acknowledged[0]}`))
+    await eventually(async () => texts(`s-${acknowledged[0]}`))
     for (const at of acknowledged) expect(await texts(`s-${at}`)).toEqual([at])
   })
 
@@ -49,7 +49,7 @@ describe('the double as a process', () => {
     await client.tombstoneStream('buried')
     await server.kill()
     await server.start()
-    await vi.waitFor(async () => expect(await texts('kept')).toEqual([1, 2]))
+    await eventually(async () => expect(await texts('kept')).toEqual([1, 2]))
     expect(await client.appendToStream('kept', events, { expectedRevision: 'no_stream', credentials })).toEqual(first)
     expect(await failure(client.appendToStream('buried', note(), { credentials }))).toMatchObject({ type: 'stream-deleted' })
   })
@@ -59,11 +59,11 @@ describe('the double as a process', () => {
     await server.kill()
     await appendFile(join(folder, 'log'), '[{"position":99999999,"stream":"who')
     await server.start()
-    await vi.waitFor(async () => expect(await texts('whole')).toEqual(['whole']))
+    await eventually(async () => expect(await texts('whole')).toEqual(['whole']))
     await client.appendToStream('whole', note('more'), { expectedRevision: 0n, credentials })
     await server.kill()
     await server.start()
-    await vi.waitFor(async () => expect(await texts('whole')).toEqual(['whole', 'more']))
+    await eventually(async () => expect(await texts('whole')).toEqual(['whole', 'more']))
   })
 
   it('stores nothing whose deadline passed while it was frozen', async () => {
@@ -93,6 +93,6 @@ describe('the double as a process', () => {
     await server.terminate()
     expect(await failure(client.appendToStream('term', note(), { credentials }))).toMatchObject({ code: 14 })
     await server.start()
-    await vi.waitFor(async () => expect(await texts('term')).toEqual(['before']))
+    await eventually(async () => expect(await texts('term')).toEqual(['before']))
   })
 })

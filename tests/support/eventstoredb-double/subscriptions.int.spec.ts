@@ -1,6 +1,6 @@
 import { eventTypeFilter, excludeSystemEvents, jsonEvent, streamNameFilter, type AllStreamSubscription, type Position } from '@eventstore/db-client'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { allOf, aStream, note, notes, startHouse, startPlayground } from './house.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { aStream, allOf, eventually, note, notes, startHouse, startPlayground } from './house.ts'
 
 let house: Awaited<ReturnType<typeof startHouse>>
 beforeAll(async () => {
@@ -18,7 +18,7 @@ function watch(subscription: AllStreamSubscription) {
   )
   for (const sign of ['confirmation', 'caughtUp', 'fellBehind'] as const) subscription.on(sign, () => signs.push(sign))
   subscription.on('error', (error) => errors.push(error))
-  return { seen, signs, errors, until: async (sign: string) => vi.waitFor(() => expect(signs).toContain(sign)) }
+  return { seen, signs, errors, until: async (sign: string) => eventually(() => expect(signs).toContain(sign)) }
 }
 const end = async (stream: { unsubscribe: () => Promise<void> }) => stream.unsubscribe()
 async function headOf(client = house.client): Promise<Position> {
@@ -36,7 +36,7 @@ describe('a subscription', () => {
     await until('caughtUp')
     expect(seen).toHaveLength(3)
     await house.client.appendToStream(stream, notes(2))
-    await vi.waitFor(() => expect(seen.map(({ revision }) => revision)).toEqual([0n, 1n, 2n, 3n, 4n]))
+    await eventually(() => expect(seen.map(({ revision }) => revision)).toEqual([0n, 1n, 2n, 3n, 4n]))
     expect(signs).toEqual(['confirmation', 'caughtUp'])
     await end(subscription)
   })
@@ -57,7 +57,7 @@ describe('a subscription', () => {
     const between = (position?.commit ?? 0n) + 1n
     await house.client.appendToStream(aStream(), note())
     const { errors } = watch(house.client.subscribeToAll({ fromPosition: { commit: between, prepare: between } }))
-    await vi.waitFor(() => expect(errors).toMatchObject([{ type: 'unknown', message: '2 UNKNOWN: Unexpected ReadAllResult: Error' }]))
+    await eventually(() => expect(errors).toMatchObject([{ type: 'unknown', message: '2 UNKNOWN: Unexpected ReadAllResult: Error' }]))
   })
 
   it('of a stream begins after its revision, even one that is still to come', async () => {
@@ -68,7 +68,7 @@ describe('a subscription', () => {
     subscription.on('data', ({ event }) => event && seen.push(event.revision))
     await new Promise((done) => subscription.once('confirmation', () => done(undefined)))
     await house.client.appendToStream(stream, notes(4))
-    await vi.waitFor(() => expect(seen).toEqual([5n, 6n]))
+    await eventually(() => expect(seen).toEqual([5n, 6n]))
     await end(subscription)
   })
 
@@ -81,7 +81,7 @@ describe('a subscription', () => {
     await new Promise((done) => subscription.once('confirmation', () => done(undefined)))
     expect(signs).toEqual([])
     await house.client.appendToStream(stream, note())
-    await vi.waitFor(() => expect(signs).toEqual(['data', 'caughtUp']))
+    await eventually(() => expect(signs).toEqual(['data', 'caughtUp']))
     await end(subscription)
   })
 })
@@ -107,7 +107,7 @@ describe('a filter', () => {
     // A RegExp object arrives as "/^b/" and matches nothing.
     expect(await chosen(streamNameFilter({ regex: String(/^b/) }))).toEqual([])
     const { errors } = watch(client.subscribeToAll({ filter: streamNameFilter({ regex: '(' }) }))
-    await vi.waitFor(() => expect(errors).toMatchObject([{ type: 'unknown', message: '2 UNKNOWN: Exception was thrown by handler.' }]))
+    await eventually(() => expect(errors).toMatchObject([{ type: 'unknown', message: '2 UNKNOWN: Exception was thrown by handler.' }]))
     await stop()
   })
 
@@ -132,7 +132,7 @@ describe('a filter', () => {
       expect(places.every(({ prepare }) => prepare === 0n)).toBe(true)
       for (let round = 0; round < 10; round += 1) await client.appendToStream('other', notes(100))
       const inAll = Math.floor(2000 / (maxSearchWindow * checkpointInterval))
-      await vi.waitFor(() => expect(places).toHaveLength(inAll))
+      await eventually(() => expect(places).toHaveLength(inAll))
       expect(places.slice(expected).every(({ commit, prepare }) => commit === prepare)).toBe(true)
       await end(subscription)
       await stop()
@@ -155,7 +155,7 @@ describe('a filter', () => {
       delivered += 1
     })
     await reached
-    await vi.waitFor(() => expect(delivered).toBe(200))
+    await eventually(() => expect(delivered).toBe(200))
     await end(whole)
     for (const { place } of places.filter((_, at) => at % 6 === 0)) {
       const subscription = client.subscribeToAll({ fromPosition: place, filter: filter() })
@@ -191,9 +191,9 @@ describe('a live consumer', () => {
     const { seen, errors, until } = watch(subscription)
     await until('caughtUp')
     await burst(house.client, 100)
-    await vi.waitFor(() => expect(seen).toHaveLength(100))
+    await eventually(() => expect(seen).toHaveLength(100))
     await burst(house.client, 1000)
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(errors).toMatchObject([
         {
           type: 'timeout',
@@ -232,7 +232,7 @@ describe('a live consumer', () => {
     subscribe()
     for (let round = 0; round < 5; round += 1) {
       await burst(house.client, 600)
-      await vi.waitFor(() => expect(seen).toHaveLength((round + 1) * 600))
+      await eventually(() => expect(seen).toHaveLength((round + 1) * 600))
     }
     expect(drops).toBeGreaterThan(0)
     expect(seen.toSorted((a, b) => Number(a - b))).toEqual(seen)
@@ -246,10 +246,10 @@ describe('a live consumer', () => {
     const { seen, signs, errors, until } = watch(subscription)
     await until('caughtUp')
     await burst(client, 700)
-    await vi.waitFor(() => expect(seen).toHaveLength(700))
-    await vi.waitFor(() => expect(signs).toEqual(['confirmation', 'caughtUp', 'fellBehind', 'caughtUp']))
+    await eventually(() => expect(seen).toHaveLength(700))
+    await eventually(() => expect(signs).toEqual(['confirmation', 'caughtUp', 'fellBehind', 'caughtUp']))
     await burst(client, 10)
-    await vi.waitFor(() => expect(seen).toHaveLength(710))
+    await eventually(() => expect(seen).toHaveLength(710))
     expect(errors).toEqual([])
     await end(subscription)
     await stop()
