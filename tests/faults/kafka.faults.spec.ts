@@ -20,7 +20,7 @@ import type { PublisherTask } from '../support/kafka/publisher-process.ts'
 import { auditTopic } from '../support/kafka/topic-audit.ts'
 
 /** How often something is killed in each test; KAFKA_KILLS=200 for a long night. */
-const kills = Number(process.env['KAFKA_KILLS'] ?? 6)
+const kills = Number(process.env['KAFKA_KILLS'] ?? 5)
 const program = fileURLToPath(new URL('../support/kafka/publisher-process.ts', import.meta.url))
 const sound = { missing: 0, doubled: 0, strange: 0, disorderedStreams: 0, changed: 0 }
 
@@ -180,7 +180,7 @@ describe.skipIf(one === undefined)('publishing to Kafka, when something dies', (
       const writer = write()
       const now = start(three, 100)
       await moving()
-      for (let kill = 0; kill < Math.max(3, kills / 2); kill++) {
+      for (let kill = 0; kill < Math.max(2, kills / 3); kill++) {
         const node = three?.nodes[kill % 3]
         await node?.kill()
         await moving()

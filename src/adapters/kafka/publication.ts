@@ -28,8 +28,8 @@ export type PublicationOptions<Item> = {
 const transactionTimeout = 30_000
 const ackWithin = 10_000
 
-export const checkpointTopic = (prefix: string): Topic => ({ name: `${prefix}.checkpoints`, keeps: 'the-last-of-each-key', partitions: 1 })
-export const deadLetterTopic = (prefix: string): Topic => ({ name: `${prefix}.dead-letters`, keeps: 'everything', partitions: 1 })
+const checkpointTopic = (prefix: string): Topic => ({ name: `${prefix}.checkpoints`, keeps: 'the-last-of-each-key', partitions: 1 })
+const deadLetterTopic = (prefix: string): Topic => ({ name: `${prefix}.dead-letters`, keeps: 'everything', partitions: 1 })
 
 /**
  * Exactly once into a topic: a page and the checkpoint that says so are one transaction, under a transactional id that never changes.

@@ -5,7 +5,7 @@ import { streamName } from '../../domain/kernel/stream.ts'
 export type Outgoing = { readonly key: string; readonly value: Buffer | null; readonly headers: Readonly<Record<string, string>> }
 
 /** What an event is found by, in the order of which it stays: its stream. No personal data. */
-export const keyOf = ({ stream: { tenantId, category, id } }: RecordedEvent): string => `${tenantId}/${category}-${id}`
+const keyOf = ({ stream: { tenantId, category, id } }: RecordedEvent): string => `${tenantId}/${category}-${id}`
 
 /**
  * An event as a CloudEvent in binary mode: who wants to route or to leave out looks at the headers, which hold nothing personal; the value is what the
