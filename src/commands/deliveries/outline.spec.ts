@@ -57,7 +57,7 @@ describe('the outline of a delivery', () => {
     expect(outline(JSON.stringify({ text: `\\"${'['.repeat(5_000)}` }))).toBeDefined()
   })
 
-  const characters = [...'{}[]:,"\\/ \n\tu0019aeE+-.tfnrlsx\u0001é😀']
+  const characters = Array.from('{}[]:,"\\/ \n\tu0019aeE+-.tfnrlsx\u0001é😀')
   const pieces = [
     '"entry"',
     '"changes":',

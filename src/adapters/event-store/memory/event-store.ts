@@ -19,10 +19,8 @@ import { prepare, streamIdOf, type Prepared } from '../prepared.ts'
  * The log in memory, for tests and for trying things out: what PostgreSQL promises, without durability. One contract suite holds both to it.
  * Appends commit in a microtask of their own, so that callers of one turn queue up as they do in front of a database.
  */
-export function createMemoryEventStore({
-  clock = () => new Date(),
-  maxQueue = 5_000,
-}: { clock?: Clock; maxQueue?: number } = {}): EventStore & LogImport {
+export function createMemoryEventStore({ clock = () => new Date(), maxQueue = 5_000 }: { clock?: Clock; maxQueue?: number } = {}): EventStore &
+  LogImport {
   const log: RecordedEvent[] = []
   const streams = new Map<string, RecordedEvent[]>()
   const closing = new AbortController()
