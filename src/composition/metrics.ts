@@ -1,7 +1,8 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram } from 'prom-client'
 import type { WebhookOutcome } from '../api/webhooks/front.ts'
 import { mostCounted, type IntakeWatch } from '../commands/processes/intake/progress.ts'
 import type { ProjectionProgress } from '../projections/engine/applied-positions.ts'
+import { createPatientRegistry } from './patient-registry.ts'
 
 type Answer = { readonly method: string; readonly route: string; readonly status: number; readonly seconds: number }
 type Batch = { readonly appends: number; readonly events: number; readonly ms: number; readonly queued: number }
@@ -10,7 +11,7 @@ type Batch = { readonly appends: number; readonly events: number; readonly ms: n
 export type Metrics = ReturnType<typeof createMetrics>
 
 export function createMetrics() {
-  const registry = new Registry()
+  const registry = createPatientRegistry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
   const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
