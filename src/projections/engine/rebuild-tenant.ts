@@ -8,7 +8,6 @@ import { discardedPositions } from './discarded.ts'
 import { foldPage, keyPage, rowKey } from './fold-page.ts'
 import { generationsOf, lockGenerations, type Generation } from './generations.ts'
 import { schemaOf, snake, tableOf } from './naming.ts'
-import { readParkedKeys } from './page-writer.ts'
 import { parkedPositions } from './parked-before.ts'
 import type { Projection } from './projection.ts'
 import { copyLog, measure, type Claim, type Rebuilding } from './rebuild-steps.ts'
@@ -123,7 +122,6 @@ async function applyTail(
   const table = rowTable(projection, staging)
   const discarded = await discardedPositions(pool, projection.name, tenantId)
   const positions = new Set([...discarded, ...(await parkedPositions(pool, live.subscription, tenantId))])
-  const parkedKeys = await readParkedKeys(pool, live.subscription)
   for (let after = wanted.from; after < to;) {
     const page = await store.readAll({ after, filter: { types: projection.handles, tenantId }, limit: 1_000 })
     const events = page.events.filter(({ position }) => position <= to && !positions.has(position))
@@ -136,7 +134,8 @@ async function applyTail(
       projection,
       keyed,
       (key) => before.get(key),
-      (key) => parkedKeys.has(key),
+      // What waits, waits by its position: what a row got before its first parked event it has.
+      () => false,
     )
     for (const { text, values = [] } of table.write(changes.values())) await pool.query({ text, values: [...values] })
     after = page.through > after ? page.through : positionOf(to)

@@ -321,6 +321,27 @@ describe('a rebuild', () => {
     expect(await rowsOf(model)).toEqual(await rowsOf(fresh))
   })
 
+  it('brings an organisation what came while it was copied, up to the event that was parked meanwhile', async () => {
+    const model = counting('tail')
+    await someLog('tail')
+    const applied = live(model)
+    await applied.waitFor(['tail'], await snoozed('tail0'), 40_000)
+    const rebuild = await asked([model], acme)
+    let before: Awaited<ReturnType<typeof rowsOf>> = []
+    const scan: LogScan = async function* (wanted) {
+      yield* createLogScan(copyPool)(wanted)
+      if (before.length > 0) return
+      await snoozed('tail1')
+      await snoozed('tail1', 'poison')
+      await applied.waitFor(['tail'], await snoozed('tail0'), 40_000)
+      before = await rowsOf(model)
+    }
+    void worker([model], { scan })
+    expect(await over(rebuild)).toMatchObject({ state: 'live' })
+    expect(await rowsOf(model)).toEqual(before)
+    await append('tail1', { type: 'ConversationResolved' })
+  })
+
   it("makes one organisation's rows anew and touches nobody else's; its live writer forgets what it had in memory", async () => {
     const model = counting('tenant')
     await someLog('tenant')
