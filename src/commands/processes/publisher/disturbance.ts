@@ -10,7 +10,7 @@ export type Care = { readonly through: Position; readonly size: number; readonly
 
 /**
  * What went wrong, over all openings of a publication: SOUND → DISTURBED (waits longer each time) → SOUND with the first page that is through.
- * The first failure in a row is nobody's business (a broker restarts, a leader moves); the second is told once, and its end.
+ * What is over within seconds is nobody's business (a broker restarts, a leader moves, a topic was just made); what lasts is told once, and its end.
  */
 export type Disturbance = {
   readonly care: (through: Position) => Care | undefined
@@ -21,6 +21,7 @@ export type Disturbance = {
   readonly over: () => void
 }
 
+const quietMs = 3_000
 const firstMs = 150
 const mostMs = 5_000
 const untilSomebodyDoesSomethingMs = 10_000
@@ -35,13 +36,14 @@ export function createDisturbance({
   onNews?: (news: TroubleNews) => void
 }): Disturbance {
   let inARow = 0
+  let since = 0
   let told: string | undefined
   let careful: Care | undefined
   let tried = { through: start, events: 0 }
 
   function tell(error: unknown, kind: PublicationTrouble['kind'] | 'here'): void {
     const what = kind === 'unfit' && error instanceof Error ? error.message : kind
-    if (what === told || (kind !== 'unfit' && inARow < 2)) return log.debug({ err: error, topic }, 'publishing was disturbed')
+    if (what === told || (kind !== 'unfit' && (inARow < 2 || performance.now() - since < quietMs))) return log.debug({ err: error, topic }, 'publishing was disturbed')
     told = what
     if (kind === 'unfit') log.error({ topic }, what)
     else if (kind === 'refused') log.warn({ topic, err: error }, 'Kafka refuses something: looking for it')
@@ -54,7 +56,7 @@ export function createDisturbance({
     trying: (through, events) => void (tried = { through, events }),
     async happened(error, signal) {
       const kind = error instanceof PublicationTrouble ? error.kind : 'here'
-      inARow++
+      if (inARow++ === 0) since = performance.now()
       onNews?.({ kind: 'trouble', trouble: kind })
       tell(error, kind)
       if (kind === 'refused') {
