@@ -8,6 +8,7 @@ import { pause } from '../../postgres/pause.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { inTransaction } from '../../postgres/transaction.ts'
 import { createBulkFold, type BulkFold } from './bulk-fold.ts'
+import { discardedPositions } from './discarded.ts'
 import { schemaOf, subscriptionOf, tableOf } from './naming.ts'
 import type { Projection } from './projection.ts'
 import { indexDefinitions, indexesOf, keyDefinition, tableDefinition } from './tables.ts'
@@ -169,9 +170,14 @@ async function build(
     await copyPool.query(tableDefinition(projection, schema))
     await copyPool.query(`alter table ${schema}.${tableOf(projection)} set unlogged`)
   }
-  // An event that cannot be applied leaves its row as it was, as in the present read model.
-  const parkedBefore = { sameVersion: false, positions: everything }
-  const folds = projections.map((projection) => createBulkFold({ projection, schema: schemaAt(projection, id), pool: copyPool, parkedBefore }))
+  const folds = await Promise.all(
+    projections.map(async (projection) => {
+      const discarded = await discardedPositions(pool, projection.name, tenantId)
+      // An event that cannot be applied leaves its row as it was, as in the present read model; one that was discarded is no part of it either.
+      const parkedBefore = { sameVersion: false, positions: everything, discarded }
+      return createBulkFold({ projection, schema: schemaAt(projection, id), pool: copyPool, parkedBefore })
+    }),
+  )
   const types = [...new Set(projections.flatMap(({ handles }) => handles))]
   let events = 0
   let beaten = 0
