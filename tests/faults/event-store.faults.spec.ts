@@ -9,9 +9,11 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/adapters/embedded-postgres/start.ts'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
+import type { AttachmentSeal } from '../../src/domain/kernel/attachments.ts'
 import { StoreUnavailable, type EventStore } from '../../src/domain/kernel/event-store.ts'
 import { start } from '../../src/domain/kernel/position.ts'
 import { createPool } from '../../src/postgres/pool.ts'
+import { newAttachmentSeal } from '../support/attachments.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { collect, followUntil, someEvents, someStream } from '../support/events.ts'
 import { relayedPostgres } from '../support/fault-relay.ts'
@@ -37,9 +39,9 @@ describe('the event store, when what it runs on dies', () => {
     rmSync(home, { recursive: true, force: true })
   })
 
-  function openStore(url = database.url): { store: EventStore; close: () => Promise<void> } {
+  function openStore(url = database.url, attachments?: AttachmentSeal): { store: EventStore; close: () => Promise<void> } {
     const pool = createPool({ url, role: 'recado_worker', max: 8, name: 'faults' })
-    const store = createPostgresEventStore({ pool, listenUrl: url })
+    const store = createPostgresEventStore({ pool, listenUrl: url, ...(attachments === undefined ? {} : { attachments }) })
     return { store, close: () => store.close().then(() => pool.end()) }
   }
 
@@ -76,7 +78,9 @@ describe('the event store, when what it runs on dies', () => {
     // Signing in is left in peace: what matters is an answer to an append.
     relay.cutAnswers(({ nth }) => nth >= 7 && Math.random() < 0.05)
     const lost = (): number => relay.stats().cut
-    const { store, close } = openStore(url)
+    // Keys come another way: what is lost is the answers to appends.
+    const keys = createPool({ url: database.url, role: 'recado_worker', max: 2, name: 'keys' })
+    const { store, close } = openStore(url, await newAttachmentSeal(keys))
     const appendAll = async (expected: 'any' | 'exact'): Promise<string[]> => {
       const stream = someStream()
       const outcomes: string[] = []
@@ -109,6 +113,7 @@ describe('the event store, when what it runs on dies', () => {
     expect(await untilEnoughIsLost('any')).toEqual(new Set(['appended', 'connection']))
     expect(await auditLog(database.url)).toMatchObject(sound)
     await close()
+    await keys.end()
     await relay.close()
   })
 
