@@ -20,7 +20,7 @@ import type { PublisherTask } from '../support/kafka/publisher-process.ts'
 import { auditTopic } from '../support/kafka/topic-audit.ts'
 
 /** How often something is killed in each test; KAFKA_KILLS=200 for a long night. */
-const kills = Number(process.env['KAFKA_KILLS'] ?? 5)
+const kills = Number(process.env['KAFKA_KILLS'] ?? 3)
 const program = fileURLToPath(new URL('../support/kafka/publisher-process.ts', import.meta.url))
 const sound = { missing: 0, doubled: 0, strange: 0, disorderedStreams: 0, changed: 0 }
 

@@ -24,7 +24,7 @@ import type { WorkerTask } from '../support/kafka/worker-process.ts'
 import { append, believable } from '../support/twins.ts'
 
 /** How often something is killed in each test; KAFKA_KILLS=200 for a long night. */
-const kills = Number(process.env['KAFKA_KILLS'] ?? 6)
+const kills = Number(process.env['KAFKA_KILLS'] ?? 4)
 const program = fileURLToPath(new URL('../support/kafka/worker-process.ts', import.meta.url))
 
 const cluster = await ownKafka({ nodes: 3 })
