@@ -43,7 +43,8 @@ export function createDisturbance({
 
   function tell(error: unknown, kind: PublicationTrouble['kind'] | 'here'): void {
     const what = kind === 'unfit' && error instanceof Error ? error.message : kind
-    if (what === told || (kind !== 'unfit' && (inARow < 2 || performance.now() - since < quietMs))) return log.debug({ err: error, topic }, 'publishing was disturbed')
+    if (what === told || (kind !== 'unfit' && (inARow < 2 || performance.now() - since < quietMs)))
+      return log.debug({ err: error, topic }, 'publishing was disturbed')
     told = what
     if (kind === 'unfit') log.error({ topic }, what)
     else if (kind === 'refused') log.warn({ topic, err: error }, 'Kafka refuses something: looking for it')
