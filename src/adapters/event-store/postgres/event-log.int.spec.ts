@@ -12,6 +12,7 @@ import { start } from '../../../domain/kernel/position.ts'
 import { createPool } from '../../../postgres/pool.ts'
 import { inTenant } from '../../../postgres/transaction.ts'
 import { createPostgresEventStore } from './event-store.ts'
+import { readPage, type Ask } from './read-log.ts'
 
 describe('the log on PostgreSQL', () => {
   let database: TestDatabase
@@ -139,6 +140,29 @@ describe('the log on PostgreSQL', () => {
     ).toContain('events_stream')
     expect(await plan('select position from es.events order by position desc limit 1')).toContain('Only Scan Backward using events_pkey')
     expect(await plan('select * from es.events where position > 5 order by position limit 1000')).toContain('events_pkey')
+  })
+
+  it('finds what is attached by one look each, also where nothing is and thousands of others have something', async () => {
+    const stream = someStream()
+    await owner.query(
+      `insert into es.attachments (tenant_id, position, recorded_at, body) select $1, -n, now() - interval '1 minute', 'x' from generate_series(1, 20000) n`,
+      [stream.tenantId],
+    )
+    await store.append({ stream, expected: 0, events: someEvents(100) })
+    await owner.query('analyze es.attachments')
+    const after = Number((await store.head()).position) - 100
+    let plan = ''
+    const explained: Ask = async ({ text, values }) => {
+      const { rows } = await owner.query<{ 'QUERY PLAN': string }>(`explain (analyze, buffers, costs off, timing off, summary off) ${text}`, values)
+      plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+      return []
+    }
+    await readPage(explained, { after, filter: {}, limit: 100, attachments }).catch(() => undefined)
+    // The first line is the sum of all.
+    const pages = Number(/Buffers: shared hit=(\d+)/.exec(plan)?.[1])
+    expect(plan).toContain('attachments')
+    expect(pages, plan).toBeLessThan(2_000)
+    await owner.query('delete from es.attachments where position < 0')
   })
 
   it('cuts a page that gets heavy, and goes on after it without a loss', async () => {

@@ -37,11 +37,13 @@ const body = {
   without: 'null::bigint as bundle, null::bytea as body',
 }
 const bodyBytes = { with: '+ coalesce(octet_length(a.body) / a.members, 0)', without: '' }
-// recorded_at is asked for so that only the partition of that month is.
+// The last bundle at or before the event is the one that holds it, if one does: one look into the index. The month is asked for so that only its partition is.
 const joined = {
   with: `left join lateral (
       select b.tenant_id, b.position, coalesce(b.through, b.position) as through, b.members, b.body from es.attachments b
-      where b.tenant_id = e.tenant_id and b.recorded_at = e.recorded_at and b.position <= e.position order by b.position desc limit 1
+      where b.tenant_id = e.tenant_id and b.position <= e.position
+        and b.recorded_at >= date_trunc('month', e.recorded_at, 'UTC') and b.recorded_at <= e.recorded_at
+      order by b.position desc limit 1
     ) a on a.through >= e.position`,
   without: '',
 }
