@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SealBroken } from '../../domain/kernel/vault.ts'
-import { pack, unpack } from './attachment-seal.ts'
+import type { SealContext } from '../../domain/kernel/vault.ts'
+import { createAttachmentSeal, pack, unpack } from './attachment-seal.ts'
 
 describe('attachments in one piece', () => {
   it('come apart again as they were', () => {
@@ -20,5 +21,32 @@ describe('attachments in one piece', () => {
       { eventId: randomUUID(), bytes: Buffer.from('second') },
     ])
     for (let length = 0; length < packed.length; length++) expect(() => unpack(packed.subarray(0, length))).toThrow(SealBroken)
+  })
+})
+
+/** Seals by writing the binding in front, and opens nothing that is bound otherwise. */
+const boundVault = {
+  ensure: () => Promise.resolve(),
+  has: () => true,
+  sealBytes: (context: SealContext, bytes: Uint8Array) => Buffer.concat([Buffer.from(`${JSON.stringify(context)}\n`), bytes]),
+  openBytes(context: SealContext, sealed: Uint8Array): Promise<{ bytes: Uint8Array }> {
+    const bound = `${JSON.stringify(context)}\n`
+    const text = Buffer.from(sealed)
+    if (!text.toString().startsWith(bound)) return Promise.reject(new SealBroken('bound to something else'))
+    return Promise.resolve({ bytes: text.subarray(bound.length) })
+  },
+}
+
+describe('an attachment that was sealed alone, before there were bundles', () => {
+  const [tenantId, eventId] = [randomUUID(), randomUUID()]
+  const seal = createAttachmentSeal(boundVault)
+  const alone = boundVault.sealBytes({ tenantId, subject: 'deliveries', eventId, field: 'raw' }, Buffer.from('kept'))
+  it('is opened for its event', async () => {
+    expect(await seal.open(tenantId, alone, eventId)).toEqual(new Map([[eventId, Buffer.from('kept')]]))
+  })
+  it('is opened for no other event, and not for another tenant', async () => {
+    await expect(seal.open(tenantId, alone, randomUUID())).rejects.toThrow(SealBroken)
+    await expect(seal.open(randomUUID(), alone, eventId)).rejects.toThrow(SealBroken)
+    await expect(seal.open(tenantId, alone)).rejects.toThrow(SealBroken)
   })
 })

@@ -9,9 +9,15 @@ export const createAttachmentSeal = (vault: Pick<Vault, 'ensure' | 'has' | 'seal
   ensure: (tenantId) => vault.ensure(tenantId, [attachmentSubject]),
   has: (tenantId) => vault.has(tenantId, attachmentSubject),
   seal: (tenantId, attached) => vault.sealBytes(binding(tenantId), pack(attached)),
-  async open(tenantId, sealed) {
-    const opened = await vault.openBytes(binding(tenantId), sealed)
-    return 'erased' in opened ? 'erased' : unpack(opened.bytes)
+  async open(tenantId, sealed, eventId) {
+    try {
+      const opened = await vault.openBytes(binding(tenantId), sealed)
+      return 'erased' in opened ? 'erased' : unpack(opened.bytes)
+    } catch (error) {
+      if (eventId === undefined || !(error instanceof SealBroken)) throw error
+      const opened = await vault.openBytes({ tenantId, subject: attachmentSubject, eventId, field: 'raw' }, sealed)
+      return 'erased' in opened ? 'erased' : new Map([[eventId, opened.bytes]])
+    }
   },
 })
 
@@ -26,7 +32,7 @@ export function attachmentsUnder(vault: () => Promise<Vault>): AttachmentSeal {
       if (seal === undefined) throw new Error(`ensure was not awaited for the tenant ${tenantId}`)
       return seal.seal(tenantId, attached)
     },
-    open: async (tenantId, sealed) => (await opened()).open(tenantId, sealed),
+    open: async (tenantId, sealed, eventId) => (await opened()).open(tenantId, sealed, eventId),
   }
 }
 

@@ -11,8 +11,11 @@ export type AttachmentSeal = {
   readonly has: (tenantId: string) => boolean
   /** Bound to the tenant; which bytes are which event's is inside the seal. @throws when `ensure` was not awaited for the tenant. */
   readonly seal: (tenantId: string, attached: readonly Attached[]) => Uint8Array
-  /** By event id; `erased` when the key was destroyed on purpose. @throws SealBroken when it was changed, or is another tenant's. */
-  readonly open: (tenantId: string, sealed: Uint8Array) => Promise<ReadonlyMap<string, Uint8Array> | 'erased'>
+  /**
+   * By event id; `erased` when the key was destroyed on purpose. `eventId`: whose it is if it was sealed for one event alone, as all were before there were
+   * bundles. @throws SealBroken when it was changed, or is another tenant's.
+   */
+  readonly open: (tenantId: string, sealed: Uint8Array, eventId?: string) => Promise<ReadonlyMap<string, Uint8Array> | 'erased'>
 }
 
 /** Whose key seals them: they hold several people's words at once, and go when retention purges them. */

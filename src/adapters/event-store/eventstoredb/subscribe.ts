@@ -10,7 +10,8 @@ import type { Decoded } from './decoded.ts'
 import { unavailable } from './physical.ts'
 import type { createPlacesInLog } from './places-in-log.ts'
 import { scan, ScanBroken, type Part, type ScanOptions } from './scan.ts'
-import { persistently, type Tail } from './tail.ts'
+import { persistently } from '../outages.ts'
+import type { Tail } from './tail.ts'
 
 export type ReadersOptions = {
   readonly connection: Connection

@@ -8,6 +8,7 @@ import type { Knowledge } from './knowledge.ts'
 import type { Decoded } from './decoded.ts'
 import { decode, neverBack } from './mapping.ts'
 import { commitOf } from './packs.ts'
+import { persistently, untilAborted } from '../outages.ts'
 
 /** What was found after a position, and how far the tail was looked through. */
 export type TailPage = { readonly found: readonly Decoded[]; readonly through: Position }
@@ -236,32 +237,6 @@ function once<T>(signal: AbortSignal, begin: (done: (value: T) => void) => () =>
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort, { once: true })
   })
-}
-
-const retryMs = 250
-
-/** Outages are waited out; undefined when the signal ends the wait. */
-export async function persistently<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  while (!signal.aborted) {
-    try {
-      return await read()
-    } catch (error) {
-      if (!(error instanceof Error && error.name === 'StoreUnavailable')) throw error
-      await sleep(retryMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-  return undefined
-}
-
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  let stop = (): void => undefined
-  const aborted = new Promise<void>((resolve) => {
-    stop = resolve
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  await Promise.race([work, aborted])
-  signal.removeEventListener('abort', stop)
 }
 
 /** About how many bytes: texts of the first two levels, the rest by the piece. */

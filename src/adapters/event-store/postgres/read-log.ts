@@ -206,7 +206,7 @@ async function withAttachments(events: readonly RecordedEvent[], rows: readonly 
     if (typeof body !== 'string') continue
     const tenantId = row[2] ?? ''
     const sealed = Buffer.from(body.slice(2), 'hex')
-    const found = await seal.open(tenantId, sealed).catch((error: unknown) => {
+    const found = await seal.open(tenantId, sealed, row[5] ?? undefined).catch((error: unknown) => {
       if (error instanceof SealBroken) return { unreadable: error.message }
       throw error
     })

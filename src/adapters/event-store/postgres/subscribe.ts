@@ -1,13 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { AttachmentSeal } from '../../../domain/kernel/attachments.ts'
-import { StoreUnavailable, type Delivery, type LogSubscription } from '../../../domain/kernel/event-store.ts'
+import type { Delivery, LogSubscription } from '../../../domain/kernel/event-store.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
+import { persistently, untilAborted } from '../outages.ts'
 import { followLog } from './follow-log.ts'
 import { readHead, readPage } from './read-log.ts'
 import type { Tail, TailReader } from './tail.ts'
 
-const retryMs = 250
 const defaultPageSize = 1_000
 
 /**
@@ -109,28 +108,4 @@ export function createSubscriptions({
   }
 
   return { subscribe }
-}
-
-/** Outages are waited out; undefined when the signal ends the wait. Anything else is thrown. */
-async function persistently<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  while (!signal.aborted) {
-    try {
-      return await read()
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error
-      await sleep(retryMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-  return undefined
-}
-
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  let stop = (): void => undefined
-  const aborted = new Promise<void>((resolve) => {
-    stop = resolve
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  await Promise.race([work, aborted])
-  signal.removeEventListener('abort', stop)
 }
