@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { EventAt, Reached } from '../../commands/ports/publication.ts'
 import { start, type Position } from '../../domain/kernel/position.ts'
 import { pause } from '../../postgres/pause.ts'
+import { answered, ended } from './deadline.ts'
 
 /**
  * How far each publication is, written in the same transaction as what it published: `<prefix>.checkpoints`, one partition, compacted, key = topic.
@@ -35,7 +36,7 @@ export async function lastCheckpoint(
   nonce: string,
   signal: AbortSignal,
 ): Promise<PublicationCheckpoint | undefined> {
-  const [ends] = await admin.fetchTopicOffsets(from)
+  const [ends] = await answered(admin.fetchTopicOffsets(from), 'ends')
   const low = BigInt(ends?.low ?? 0)
   const high = BigInt(ends?.high ?? 0)
   for (let look = firstLook; ; look *= 50n) {
@@ -69,9 +70,10 @@ async function readThrough(
   wait.promise.catch(() => undefined)
   consumer.on(consumer.events.GROUP_JOIN, () => consumer.seek({ topic: from, partition: 0, offset: String(at) }))
   try {
-    await consumer.connect()
-    await consumer.subscribe({ topic: from, fromBeginning: true })
-    await consumer.run({
+    await answered(consumer.connect(), 'connect')
+    await answered(consumer.subscribe({ topic: from, fromBeginning: true }), 'subscribe')
+    // Returns when the group is joined, which has no limit of its own.
+    const joined = consumer.run({
       autoCommit: false,
       eachMessage({ message: { key, value } }) {
         const name = key?.toString()
@@ -80,10 +82,11 @@ async function readThrough(
         return Promise.resolve()
       },
     })
+    await answered(joined, 'join')
     await wait.promise
     return last
   } finally {
-    await consumer.disconnect().catch(() => undefined)
+    await ended(consumer)
   }
 }
 

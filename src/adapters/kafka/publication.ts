@@ -3,6 +3,7 @@ import type { Admin, Kafka, Producer, Transaction } from 'kafkajs'
 import type { Logger } from 'pino'
 import { PublicationTrouble, type EventAt, type OpenPublication, type Publication, type Reached } from '../../commands/ports/publication.ts'
 import { batches, batchOverhead, bytesOf, createPlacing, type Placed } from './batches.ts'
+import { answered, ended } from './deadline.ts'
 import { encodeCheckpoint, lastCheckpoint, nothingPublished, openingKey, type PublicationCheckpoint } from './checkpoints.ts'
 import type { Outgoing } from './record.ts'
 import { prepareTopics, type FoundTopic, type Topic } from './topics.ts'
@@ -54,17 +55,13 @@ export function createKafkaPublication<Item>({ kafka, prefix, topic, rendering, 
       retry: { retries: 8, initialRetryTime: 15, maxRetryTime: 500 },
     })
     try {
-      await admin.connect()
-      const found = (await prepareTopics(admin, [topic, checkpoints, deadLetters], log)).get(topic.name)
+      await answered(admin.connect(), 'connect')
+      const found = (await answered(prepareTopics(admin, [topic, checkpoints, deadLetters], log), 'topics', 60_000)).get(topic.name)
       if (found === undefined) throw new PublicationTrouble('away', `Kafka says nothing about topic ${topic.name}`)
-      await producer.connect()
+      await answered(producer.connect(), 'connect')
       const nonce = randomUUID()
-      await inTransaction(producer, async (transaction) => {
-        await transaction.send({
-          topic: checkpoints.name,
-          timeout: ackWithin,
-          messages: [{ key: openingKey(topic.name), value: nonce, partition: 0 }],
-        })
+      await inTransaction(producer, async (send) => {
+        await send({ topic: checkpoints.name, messages: [{ key: openingKey(topic.name), value: nonce, partition: 0 }] })
       })
       const known = await lastCheckpoint({ kafka, admin, from: checkpoints.name }, topic.name, nonce, signal)
       const checkpoint = await agreed(admin, known, found)
@@ -80,7 +77,7 @@ export function createKafkaPublication<Item>({ kafka, prefix, topic, rendering, 
   /** @throws PublicationTrouble when the topic is not the one that the checkpoint speaks of. */
   async function agreed(admin: Admin, known: PublicationCheckpoint | undefined, found: FoundTopic): Promise<PublicationCheckpoint> {
     const ends = Array.from({ length: found.partitions }, () => '0')
-    for (const { partition, high } of await admin.fetchTopicOffsets(topic.name)) ends[partition] = high
+    for (const { partition, high } of await answered(admin.fetchTopicOffsets(topic.name), 'ends')) ends[partition] = high
     if (known === undefined) return nothingPublished(ends)
     if (known.partitions !== found.partitions) {
       const text = `Kafka topic ${topic.name} had ${known.partitions} partitions and has ${found.partitions}: events of one stream would end up in two of them, out of order.`
@@ -118,17 +115,17 @@ export function createKafkaPublication<Item>({ kafka, prefix, topic, rendering, 
       if (last === undefined) return (now = { ...now, position: through })
       const { records, dead } = render(items, placesOnly)
       const ends = [...now.ends]
-      const next = await inTransaction(producer, async (transaction) => {
+      const next = await inTransaction(producer, async (send) => {
         for (const batch of onePartitionEach(batches(records, maxMessageBytes))) {
           const [first] = batch
-          const sent = await transaction.send({ topic: topic.name, timeout: ackWithin, messages: batch.map(({ message }) => message) })
+          const sent = await send({ topic: topic.name, messages: batch.map(({ message }) => message) })
           if (first !== undefined) ends[first.partition] = String(BigInt(sent[0]?.baseOffset ?? 0) + BigInt(batch.length))
         }
         const checkpoint: PublicationCheckpoint = { position: through, ends, partitions, last: rendering.at(last) }
         const said = [{ key: topic.name, value: encodeCheckpoint(checkpoint), partition: 0 }]
         const refused = dead.map(({ headers, ...message }) => ({ ...message, headers: { ...headers }, partition: 0 }))
-        await transaction.send({ topic: checkpoints.name, timeout: ackWithin, messages: said })
-        if (refused.length > 0) await transaction.send({ topic: deadLetters.name, timeout: ackWithin, messages: refused })
+        await send({ topic: checkpoints.name, messages: said })
+        if (refused.length > 0) await send({ topic: deadLetters.name, messages: refused })
         return checkpoint
       })
       return (now = next)
@@ -167,22 +164,9 @@ function* onePartitionEach(cut: readonly (readonly Placed[])[]): Generator<reado
 }
 
 /** Not aborted on an error: the next opening does that and is needed anyway, for only it can tell how a commit ended that nobody answered. */
-async function inTransaction<T>(producer: Producer, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-  const transaction = await producer.transaction()
-  const result = await work(transaction)
-  await transaction.commit()
+async function inTransaction<T>(producer: Producer, work: (send: Transaction['send']) => Promise<T>): Promise<T> {
+  const transaction = await answered(producer.transaction(), 'transaction')
+  const result = await work((record) => answered(transaction.send({ ...record, timeout: ackWithin }), 'send'))
+  await answered(transaction.commit(), 'commit')
   return result
-}
-
-/** A connection to a broker that does not answer is left to itself after a moment. */
-async function ended(client: { disconnect: () => Promise<void> }): Promise<void> {
-  const waited = new AbortController()
-  await Promise.race([
-    client.disconnect().catch(() => undefined),
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, 3_000)
-      waited.signal.addEventListener('abort', () => clearTimeout(timer))
-    }),
-  ])
-  waited.abort()
 }
