@@ -78,3 +78,20 @@ export async function readSubjectKeys(pool: pg.Pool, keys: readonly SubjectKeyId
   })
   return rows.map(stored)
 }
+
+/**
+ * For good: what all versions of these keys sealed can be read by nobody any more. A process that has one in memory looks again within a minute.
+ * The rows stay, so that what they sealed is known to be erased and not taken for damaged. Answers how many keys went.
+ */
+export async function destroySubjectKeys(
+  pool: pg.Pool,
+  subjects: readonly { readonly tenantId: string; readonly subject: string }[],
+): Promise<number> {
+  const { rowCount } = await pool.query(
+    `update keyring.subject_keys k set wrapped_key = null, destroyed_at = clock_timestamp()
+     from unnest($1::uuid[], $2::text[]) as gone (tenant_id, subject)
+     where k.tenant_id = gone.tenant_id and k.subject = gone.subject and k.wrapped_key is not null`,
+    [subjects.map(({ tenantId }) => tenantId), subjects.map(({ subject }) => subject)],
+  )
+  return rowCount ?? 0
+}

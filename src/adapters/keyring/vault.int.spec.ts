@@ -5,6 +5,7 @@ import { SealBroken } from '../../domain/kernel/vault.ts'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { createPool, type DatabaseRole } from '../../postgres/pool.ts'
 import { checkMasterKey, WrongMasterKey } from './master-key.ts'
+import { destroySubjectKeys } from './subject-keys.ts'
 import { createVault } from './vault.ts'
 
 const masterKey = randomBytes(32)
@@ -125,6 +126,31 @@ describe('the vault', () => {
     expect(Buffer.from(again, 'base64').readUInt16BE(1)).toBe(2)
     expect(await anotherVault().open(at, again)).toEqual({ text: 'volví' })
     expect(await later.open(at, sealed)).toEqual({ erased: true })
+  })
+
+  it('stops opening and sealing with a key that another process has destroyed, a minute later at most', async () => {
+    let minutes = 0
+    const vault = createVault({ pool, masterKey, now: () => minutes * 60_000 })
+    await vault.ensure(tenantId, ['elsa', 'still there'])
+    const [at, kept] = [context('elsa'), context('still there')]
+    const [sealed, alsoSealed] = [vault.seal(at, 'borrame'), vault.seal(kept, 'queda')]
+    expect(await vault.open(at, sealed)).toEqual({ text: 'borrame' })
+    expect(await destroySubjectKeys(pool, [{ tenantId, subject: 'elsa' }])).toBe(1)
+    minutes = 1
+    expect(await vault.open(at, sealed)).toEqual({ erased: true })
+    expect(await vault.open(kept, alsoSealed)).toEqual({ text: 'queda' })
+    expect(vault.has(tenantId, 'elsa')).toBe(false)
+    await vault.ensure(tenantId, ['elsa'])
+    const again = vault.seal(at, 'volví')
+    expect(await anotherVault().open(at, again)).toEqual({ text: 'volví' })
+    expect(await vault.open(at, sealed)).toEqual({ erased: true })
+    // With an older version of a key that is kept in memory, the same.
+    const third = createVault({ pool, masterKey, now: () => minutes * 60_000 })
+    expect(await third.open(at, again)).toEqual({ text: 'volví' })
+    await destroySubjectKeys(pool, [{ tenantId, subject: 'elsa' }])
+    minutes = 2
+    expect(await third.open(at, again)).toEqual({ erased: true })
+    expect(await destroySubjectKeys(pool, [{ tenantId, subject: 'elsa' }])).toBe(0)
   })
 
   it('finds the same value by the same blind index in every process, and another one per tenant and kind', async () => {

@@ -14,18 +14,37 @@ const keyBinding = ({ tenantId, subject, version }: SubjectKeyId): string => `su
 const nameOf = (tenantId: string, subject: string): string => `${tenantId}/${subject}`
 
 type Versioned = { readonly version: number; readonly key: KeyObject }
+/** `lookedUp`: by the clock of this process, in milliseconds. */
+type Newest = Versioned & { readonly lookedUp: number }
+
+/** For so long a process goes on with a key that another process has destroyed meanwhile. A look-up costs a statement that all who wait share. */
+const trustedMs = 60_000
 
 /**
- * A subject is UNKNOWN (nothing in memory) → ENSURED (its newest key is in `newest`, durable in PostgreSQL) → forgotten by the LRU, which makes it UNKNOWN.
- * Invariant: a key is used to seal only after the commit that stored it, and two processes that ensure one subject end with one key.
+ * A subject is UNKNOWN (nothing in memory) → ENSURED (its newest key is in `newest`, durable in PostgreSQL) → DOUBTED a minute later: `ensure` and `open`
+ * look again whether the key is still there; or forgotten by the LRU, which makes it UNKNOWN.
+ * Invariant: a key is used to seal only after the commit that stored it, two processes that ensure one subject end with one key, and no process opens
+ * anything with a key that was destroyed more than a minute ago.
  *
  * `pool` connects as recado_worker. Await `checkMasterKey` before the first use. `cacheSize` bounds the keys in memory;
  * the keys of one page of work must fit, since `seal` cannot load.
  */
-export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.Pool; masterKey: Uint8Array; cacheSize?: number }): Vault {
+export function createVault({
+  pool,
+  masterKey,
+  cacheSize = 30_000,
+  now = () => performance.now(),
+}: {
+  pool: pg.Pool
+  masterKey: Uint8Array
+  cacheSize?: number
+  now?: () => number
+}): Vault {
   const tenants = createTenantKeyring({ pool, master: masterKeyOf(masterKey) })
-  const newest = new LRUCache<string, Versioned>({ max: cacheSize })
-  const older = new LRUCache<string, KeyObject>({ max: Math.ceil(cacheSize / 10) })
+  const newest = new LRUCache<string, Newest>({ max: cacheSize })
+  const older = new LRUCache<string, { readonly key: KeyObject; readonly lookedUp: number }>({ max: Math.ceil(cacheSize / 10) })
+  const trusted = <Known extends { readonly lookedUp: number }>(known: Known | undefined): Known | undefined =>
+    known !== undefined && now() - known.lookedUp < trustedMs ? known : undefined
 
   async function unwrap(stored: StoredKey & { wrapped: Buffer }): Promise<KeyObject> {
     const version = keyVersion(stored.wrapped)
@@ -36,6 +55,7 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
 
   /** All subjects get their newest key, new ones a new key; one statement, a second one only for those that another process touched meanwhile. */
   const create = shareLoads<{ tenantId: string; subject: string }, Versioned>(async (subjects) => {
+    const lookedUp = now()
     const found = new Map<string, Loaded<Versioned>>()
     const owners = [...new Set(subjects.map(({ tenantId }) => tenantId))]
     const broken = new Map<string, unknown>()
@@ -68,11 +88,12 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
         }
       }
     }
-    for (const [name, made] of found) if ('value' in made) newest.set(name, made.value)
+    for (const [name, made] of found) if ('value' in made) newest.set(name, { ...made.value, lookedUp })
     return subjects.map(({ tenantId, subject }) => found.get(nameOf(tenantId, subject)) as Loaded<Versioned>)
   })
 
   const load = shareLoads<SubjectKeyId, KeyObject | 'destroyed' | undefined>(async (ids) => {
+    const lookedUp = now()
     const rows = new Map((await readSubjectKeys(pool, ids)).map((row) => [`${row.version}/${nameOf(row.tenantId, row.subject)}`, row]))
     return Promise.all(
       ids.map(({ tenantId, subject, version }) =>
@@ -81,7 +102,7 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
           if (row === undefined) return undefined
           if (row.wrapped === null) return 'destroyed' as const
           const key = await unwrap({ ...row, wrapped: row.wrapped })
-          older.set(`${version}/${nameOf(tenantId, subject)}`, key)
+          older.set(`${version}/${nameOf(tenantId, subject)}`, { key, lookedUp })
           return key
         }),
       ),
@@ -104,9 +125,9 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
   function keyFor({ tenantId, subject }: SealContext, sealed: Buffer): KeyObject | Promise<KeyObject | 'destroyed' | undefined> {
     const version = keyVersion(sealed)
     const name = nameOf(tenantId, subject)
-    const mine = newest.get(name)
+    const mine = trusted(newest.get(name))
     if (mine?.version === version) return mine.key
-    return older.get(`${version}/${name}`) ?? load(`${version}/${name}`, { tenantId, subject, version })
+    return trusted(older.get(`${version}/${name}`))?.key ?? load(`${version}/${name}`, { tenantId, subject, version })
   }
 
   async function openBytes(context: SealContext, bytes: Uint8Array): Promise<{ bytes: Buffer } | { erased: true }> {
@@ -120,10 +141,10 @@ export function createVault({ pool, masterKey, cacheSize = 30_000 }: { pool: pg.
   return {
     async ensure(tenantId, subjects) {
       if (tenants.known(tenantId) === undefined) await tenants.ensure(tenantId)
-      const unknown = subjects.filter((subject) => newest.get(nameOf(tenantId, subject)) === undefined)
+      const unknown = subjects.filter((subject) => trusted(newest.get(nameOf(tenantId, subject))) === undefined)
       if (unknown.length > 0) await Promise.all(unknown.map((subject) => create(nameOf(tenantId, subject), { tenantId, subject })))
     },
-    has: (tenantId, subject) => tenants.known(tenantId) !== undefined && newest.get(nameOf(tenantId, subject)) !== undefined,
+    has: (tenantId, subject) => tenants.known(tenantId) !== undefined && trusted(newest.get(nameOf(tenantId, subject))) !== undefined,
     seal: (context, text) => sealBytes(context, Buffer.from(text)).toString('base64'),
     sealBytes,
     async open(context, sealed) {
