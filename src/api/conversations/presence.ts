@@ -33,6 +33,7 @@ export function presenceRoutes({ reader, presence }: { reader: TenantQueries; pr
       access: 'messages:write',
       params,
       responses: { 202: { description: 'Passed on, if there is a message to show it on', schema: z.object({ id: z.string() }) } },
+      reads: ['conversations', 'messages'],
       async handle({ tenantId, params: { id } }) {
         if ((await getConversation(reader, tenantId, id)) === undefined) throw problem('not_found')
         const found = await latestInbound(reader, tenantId, { conversationId: id })

@@ -107,6 +107,7 @@ export function conversationRoutes({
       body: z.strictObject({ message_id: z.string().min(1).max(100).optional().meta({ description: 'The last message that was seen' }) }),
       bodyOptional: true,
       responses: changed,
+      reads: ['messages'],
       problems: ['precondition_failed'],
       async handle({ params: { id }, body, context, ifVersion }) {
         const through = body.message_id === undefined ? {} : { throughMessageId: body.message_id }

@@ -189,6 +189,7 @@ export function replayRoutes({
         },
         202: { description: 'The replay has begun', schema: replaySchema },
       },
+      reads: ['deliveries'],
       async handle({ body, context, tenantId }) {
         const wish = filterOf(body.filter)
         if (body.dry_run) {

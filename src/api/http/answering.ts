@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { AuditTrail } from '../../commands/audit/trail.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import type { Clock } from '../../domain/kernel/clock.ts'
+import type { Position } from '../../domain/kernel/position.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
 import { bodyHash } from './body.ts'
 import { commandContext, sent, type Answer, type Call } from './call.ts'
@@ -42,15 +43,25 @@ export const answering =
       req,
       res,
     }
-    if (idempotent !== undefined) return idempotently(route, call, idempotent, deps)
-
-    const upTo = changes(route) ? undefined : readAfter(req)
-    const stale = upTo !== undefined && route.reads !== undefined && !(await deps.readAfter(route.reads, upTo, readAfterMs))
-    // Set before the handler runs: one that streams sends its headers itself.
-    if (stale) res.set('X-Stale', 'true')
+    const upTo = readAfter(req)
+    if (idempotent !== undefined) return idempotently(route, { call, upTo }, idempotent, deps)
+    await caughtUp(route, { call, upTo }, deps)
     const answer = await handled(route, call, deps)
     if (answer !== sent) give(res, kept(answer))
   }
+
+type Asked = { readonly call: Call<unknown, unknown, unknown>; readonly upTo: Position | undefined }
+
+/**
+ * Waits until the read models that the handler looks at show the position of `X-Read-After`, of a write too: sending again a message that was just
+ * queued has to find it. False when that took too long, and the answer says so.
+ */
+async function caughtUp(route: Route, { call, upTo }: Asked, deps: AnsweringDeps): Promise<boolean> {
+  if (upTo === undefined || route.reads === undefined || (await deps.readAfter(route.reads, upTo, readAfterMs))) return true
+  // Set before the handler runs: one that streams sends its headers itself.
+  call.res.set('X-Stale', 'true')
+  return false
+}
 
 /** The handler and, beside it, the entry about what it shows: an answer leaves only when both are done. When the entry cannot be stored, nothing is shown. */
 async function handled(route: Route, call: Call<unknown, unknown, unknown>, { audit }: AnsweringDeps): Promise<Answer | typeof sent> {
@@ -82,7 +93,8 @@ async function withAddress(
   return { ...context, ip: await audit.sealAddress(req.ip, context) }
 }
 
-async function idempotently(route: Route, call: Call<unknown, unknown, unknown>, request: IdempotentRequest, deps: AnsweringDeps): Promise<void> {
+async function idempotently(route: Route, asked: Asked, request: IdempotentRequest, deps: AnsweringDeps): Promise<void> {
+  const { call } = asked
   const claim = await deps.idempotency.claim(request)
   if (claim === 'conflict') throw problem('idempotency_conflict')
   if (claim === 'running') throw problem('idempotency_in_progress', { retryAfterSeconds: 1 })
@@ -92,7 +104,7 @@ async function idempotently(route: Route, call: Call<unknown, unknown, unknown>,
   }
   let answer: KeptAnswer
   try {
-    answer = await keptAnswer(route, call, deps)
+    answer = await keptAnswer(route, asked, deps)
   } catch (error) {
     // A release that fails (the database is away) is no loss: the claim lapses by itself.
     await deps.idempotency.release(request).catch(() => undefined)
@@ -102,14 +114,16 @@ async function idempotently(route: Route, call: Call<unknown, unknown, unknown>,
   give(call.res, answer)
 }
 
-/** The answer to keep. A refusal is an answer like any other; what may succeed later (5xx, 429) is thrown on and not kept. */
-async function keptAnswer(route: Route, call: Call<unknown, unknown, unknown>, deps: AnsweringDeps): Promise<KeptAnswer> {
+/** The answer to keep. A refusal is an answer like any other; what may succeed later (5xx, 429, refused for what was not to be seen yet) is thrown on and not kept. */
+async function keptAnswer(route: Route, asked: Asked, deps: AnsweringDeps): Promise<KeptAnswer> {
+  const { call } = asked
+  const sure = await caughtUp(route, asked, deps)
   try {
     const answer = await handled(route, call, deps)
     if (answer === sent) throw new Error(`${route.method} ${route.path} streams: it cannot take an Idempotency-Key`)
     return kept(answer)
   } catch (error) {
-    if (!(error instanceof Problem) || isRetryable(error.code)) throw error
+    if (!(error instanceof Problem) || isRetryable(error.code) || !sure) throw error
     return keptProblem(error, call.requestId)
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDesk, type Desk } from '../../../tests/support/desk.ts'
 import { collect } from '../../../tests/support/events.ts'
@@ -111,8 +112,7 @@ describe('sending', () => {
     const tenant = await desk.tenant()
     const { conversationId, messageId, providerId, position } = await desk.customerWrites(tenant, '34600111000', 'Hola')
     const react = { type: 'reaction', reaction: { message_id: messageId, emoji: '👍' } }
-    await desk.call(tenant.key, 'GET', `/v1/messages/${messageId}`, undefined, { 'x-read-after': position })
-    const { json } = await desk.call(tenant.key, 'POST', `/v1/conversations/${conversationId}/messages`, react)
+    const { json } = await desk.call(tenant.key, 'POST', `/v1/conversations/${conversationId}/messages`, react, { 'x-read-after': position })
     const id = String(json['id'])
     const attempt = { messageId: id, attempt: 1 }
     await desk.provider(tenant.tenantId, conversationId, { type: 'recordAttempt', ...attempt })
@@ -127,6 +127,25 @@ describe('sending', () => {
     expect(events[1]?.data).not.toHaveProperty('emoji')
     const again = await desk.call(tenant.key, 'POST', `/v1/messages/${id}/retry`)
     expect(again).toMatchObject({ status: 409, json: { code: 'message_not_retryable' } })
+  })
+})
+
+describe('a change that waits for a position not yet there', () => {
+  it('is answered with the stale mark, and a refusal for what could not be seen yet is not kept', async () => {
+    const tenant = await desk.tenant()
+    const { conversationId, messageId, position } = await desk.customerWrites(tenant, '34600111222', 'Hola')
+    const tooEarly = { 'x-read-after': '99999999999', 'idempotency-key': randomUUID() }
+    const path = `/v1/conversations/${conversationId}/messages`
+    const early = await desk.call(tenant.key, 'POST', path, { text: 'Sí', context: { message_id: 'nobody' } }, tooEarly)
+    expect(early).toMatchObject({ status: 422, json: { errors: [{ path: 'body.context.message_id' }] } })
+    expect(early.headers.get('x-stale')).toBe('true')
+    const again = await desk.call(tenant.key, 'POST', path, { text: 'Sí', context: { message_id: 'nobody' } }, tooEarly)
+    expect(again.headers.get('idempotent-replay')).toBeNull()
+    const answered = await desk.call(tenant.key, 'POST', path, { text: 'Sí', context: { message_id: messageId } }, { 'x-read-after': position })
+    expect(answered.status).toBe(202)
+    expect(answered.headers.get('x-stale')).toBeNull()
+    const odd = await desk.call(tenant.key, 'POST', `/v1/messages/${messageId}/retry`, undefined, { 'x-read-after': 'soon' })
+    expect(odd).toMatchObject({ status: 422, json: { errors: [{ path: 'header.X-Read-After' }] } })
   })
 })
 

@@ -56,6 +56,7 @@ export function attentionRoutes({
       body: resolution,
       responses: { 200: { description: 'Done, or already so', schema: z.object({ id: z.string(), conversation_id: z.string() }) } },
       problems: ['message_not_resolvable'],
+      reads: ['messages'],
       async handle({ tenantId, params: { id }, body: { as, note }, context }) {
         const row = await getMessage(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')

@@ -103,6 +103,7 @@ export function messageRoutes({
         },
       },
       problems: ['message_not_retryable'],
+      reads: ['messages'],
       async handle({ tenantId, params: { id }, context }) {
         const row = await getMessage(reader, tenantId, id)
         if (row === undefined) throw problem('not_found')

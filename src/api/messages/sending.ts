@@ -33,6 +33,8 @@ const address = {
 /** The conversation says to whom: an address of Meta's body is taken and not looked at. */
 const addressed = { to: z.string().max(200).optional(), recipient: z.string().max(200).optional() }
 const templateProblems = ['template_not_found', 'template_not_approved', 'template_parameters'] as const
+/** A message that the new one answers may be named by our id: found in here. */
+const named = ['messages']
 const conversationParams = z.object({ id: z.string().min(1).max(100) })
 
 /** Sending, in an existing conversation or to an address. */
@@ -67,6 +69,7 @@ export function sendingRoutes({
       params: conversationParams,
       body: outgoingBody(addressed),
       responses: queuedResponse,
+      reads: named,
       problems: [...templateProblems, 'window_closed', 'channel_not_connected'],
       async handle(call) {
         const sending = await input(call)
@@ -82,6 +85,7 @@ export function sendingRoutes({
       access: 'messages:write',
       body: outgoingBody(address),
       responses: queuedResponse,
+      reads: named,
       problems: [...templateProblems, 'window_closed', 'channel_not_connected', 'not_found'],
       async handle(call) {
         const { channel_id: channelId, to, recipient } = call.body
