@@ -13,6 +13,7 @@ import { followFeed, type FeedClient } from './feed-client.ts'
 import { answerEverybody, checkOutcome, lanes, type Every, type Page } from './outcome.ts'
 import { createScenario } from './scenario.ts'
 import { createAsk, startPlace, type Ask, type Place } from './several-processes.ts'
+import { whatIsBehind } from './what-is-behind.ts'
 
 export type ClusterOptions = {
   /** How long, or until how many were killed or restarted. */
@@ -59,10 +60,10 @@ const given = (): Readonly<Record<string, string>> =>
   Object.fromEntries(passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
 
 /**
- * Two api and two worker processes on one set of engines. Deliveries come to both apis, repeated, shuffled and re-batched; people answer at both; two feeds
+ * Two api and two worker processes on one set of engines. Deliveries come to both apis, repeated, shuffled and re-batched; people answer at both; three feeds
  * listen. One process at a time is killed, with -9 or SIGTERM, and comes back at once. In the end there must be what one undisturbed process would have left:
  * the log and the read models agree with what was sent, every read model with a fold of the log by a single pass, each answer went out once and in its
- * order, and both feeds told everything once.
+ * order, and all feeds told everything once.
  */
 export async function clusterSweep({
   until,
@@ -119,10 +120,11 @@ export async function clusterSweep({
     const scenario = createScenario({ seed, phoneNumberId, phones, secret })
     const deliveries = createDelivering(urls, wrong)
     for (const phone of phones) await deliveries.deliver(scenario.opening(phone))
-    await settled(ask)
+    await settled(ask, { env, log })
     const outgoing = await answerEverybody({ post: async (path, body) => ask('POST', path, { body }), every, simulator })
-    await settled(ask)
-    feeds.push(...urls.map((url) => followFeed(url, made.api_key.key)))
+    await settled(ask, { env, log })
+    // Two that know one process each, and one that goes from one to the other all the time.
+    feeds.push(...urls.map((url) => followFeed([url], made.api_key.key)), followFeed(urls, made.api_key.key, { restlessMs: 300 }))
 
     const over = new AbortController()
     const pouring = (async () => {
@@ -141,9 +143,9 @@ export async function clusterSweep({
     await pouring
     const { sends, readsAfterWrites } = await answering
     const began = performance.now()
-    await settled(ask)
+    await settled(ask, { env, log })
     await allTried(every)
-    await settled(ask)
+    await settled(ask, { env, log })
     const settledAfterMs = Math.round(performance.now() - began)
 
     const acknowledged = deliveries.acknowledged()
@@ -234,14 +236,28 @@ function createDelivering(urls: readonly string[], wrong: string[]) {
   }
 }
 
-async function settled(ask: Ask): Promise<void> {
+/** Nothing is behind. Says what is, when that takes long, and gives up after five minutes: whatever is still to be repaired then does not repair itself. */
+async function settled(ask: Ask, { env, log }: { env: Readonly<Record<string, string>>; log: (line: string) => void }): Promise<void> {
+  const began = performance.now()
+  let told = began
   for (let calm = 0; calm < 3;) {
-    const { body: progress } = await ask<{ lag_events: number | null; parked: number; state: string }[]>('GET', '/v1/projections')
+    const { body: progress } = await ask<{ name: string; lag_events: number | null; parked: number; state: string }[]>('GET', '/v1/projections')
     if (progress.some(({ parked }) => parked > 0)) throw new Error('events were parked')
     calm = progress.every(({ lag_events: lag }) => lag === 0) ? calm + 1 : 0
     await sleep(100)
+    if (performance.now() - told < tellMs) continue
+    told = performance.now()
+    const behind = progress
+      .filter(({ lag_events: lag }) => lag !== 0)
+      .map(({ name, state, lag_events: lag }) => `${name} (${state}, ${lag ?? 'unknown'})`)
+    log(`  settling for ${Math.round((told - began) / 1_000)} s; behind: ${behind.join(', ')}`)
+    for (const line of await whatIsBehind(env)) log(`    ${line}`)
+    if (told - began > giveUpMs) throw new Error(`not settled after ${giveUpMs / 60_000} minutes`)
   }
 }
+
+const tellMs = 30_000
+const giveUpMs = 300_000
 
 /** Until no answer waits for its turn any more: those of a killed sender wait for its lease to lapse. */
 async function allTried(every: Every): Promise<void> {
@@ -373,7 +389,7 @@ async function checkSends({
   return unknown
 }
 
-/** Both feeds told of every message, each thing once, in the order of the log. A feed that was told to resync may have left something out. */
+/** All feeds told of every message, each thing once, in the order of the log. A feed that was told to resync may have left something out. */
 async function checkFeeds({ feeds, every, wrong }: { feeds: readonly FeedClient[]; every: Every; wrong: string[] }): Promise<void> {
   const events = await every<{ id: string; position: string }>('/v1/events?type=MessageReceived')
   for (const [nth, feed] of feeds.entries()) {
@@ -419,7 +435,7 @@ async function checkAgainstOneFold({
     log('  every read model is built anew, to compare')
     const rebuilt = await runRecado(['projections', 'rebuild', 'all', '--follow'], env)
     if (rebuilt.code !== 0) wrong.push(`the rebuild ended with ${rebuilt.code}: ${rebuilt.lines.slice(-5).join(' | ')}`)
-    await settled(ask)
+    await settled(ask, { env, log })
     const fresh = await contents()
     for (const [name, rows] of live) {
       const anew = fresh.get(name) ?? new Set<string>()

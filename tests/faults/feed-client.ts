@@ -17,19 +17,25 @@ export type FeedClient = {
   readonly close: () => Promise<void>
 }
 
-/** A client of the live feed as the documentation describes it: it knows one address and the last position it saw, and comes back with it whatever happens. */
-export function followFeed(url: string, token: string): FeedClient {
+/**
+ * A client of the live feed as the documentation describes it: it keeps the last position it saw and comes back with it whatever happens, at the next of its
+ * addresses. A restless one leaves by itself after so many milliseconds, whatever it is in the middle of.
+ */
+export function followFeed(urls: readonly string[], token: string, { restlessMs }: { restlessMs?: number } = {}): FeedClient {
   const frames: Frame[] = []
   const ended = new AbortController()
   let position = ''
   let resyncs = 0
   let connections = 0
+  let turn = 0
 
   async function connection(): Promise<void> {
+    const url = urls[turn++ % urls.length] ?? ''
     const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/feed`)
     await new Promise<void>((resolve) => {
       socket.on('open', () => {
         connections++
+        if (restlessMs !== undefined) setTimeout(() => socket.terminate(), restlessMs)
         socket.send(JSON.stringify({ type: 'auth', token, ...(position === '' ? {} : { after: position }) }))
       })
       socket.on('message', (data) => {
