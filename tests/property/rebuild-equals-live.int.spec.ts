@@ -16,6 +16,7 @@ import { projections } from '../../src/projections/index.ts'
 import { anyEvent, tenantsOfAny } from '../support/any-event.ts'
 import { freshDatabase } from '../support/database.ts'
 import { history } from '../support/histories.ts'
+import { createSealedPeople, everyRow, type Person } from '../support/sealed-people.ts'
 import { append, believable, contents, moody, twinOf } from '../support/twins.ts'
 
 const requestedBy = { kind: 'operator', id: 'test' } as const
@@ -66,6 +67,7 @@ async function open() {
   })
   return {
     pool: ownerPool,
+    people: createSealedPeople(pool),
     store,
     models,
     rebuilds: createRebuilds({ pool, projections: models }),
@@ -108,42 +110,69 @@ async function rebuilt(rebuilds: Awaited<ReturnType<typeof open>>['rebuilds'], n
 }
 
 describe('every read model, rebuilt while events come in', () => {
-  it('equals the one that was only ever written live, row for row and parked event for parked event', { timeout: 600_000 }, async () => {
-    let parkedEver = 0
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(anyEvent, { minLength: 200, maxLength: 300, size: 'max' }),
-        history(150, 100),
-        fc.array(anyEvent, { minLength: 120, maxLength: 160, size: 'max' }),
-        fc.constantFrom(...tenantsOfAny),
-        async (first, lifelike, second, tenantId) => {
-          const house = await open()
-          try {
-            const happened = believable([...first, ...lifelike, ...second])
-            const meanwhile = happened.slice(-60)
-            await append(house.store, happened.slice(0, -meanwhile.length))
-            await house.applied()
-            const names = house.models.map(({ name }) => name)
-            const half = Math.ceil(meanwhile.length / 2)
-            const [whole] = await Promise.all([rebuilt(house.rebuilds, names), append(house.store, meanwhile.slice(0, half))])
-            expect(whole.attempts).toBe(1)
-            await Promise.all([rebuilt(house.rebuilds, names, tenantId), append(house.store, meanwhile.slice(half))])
-            await house.applied()
-            let rows = 0
-            for (const model of house.models) {
-              const [mine, twins] = [await contents(house.pool, model), await contents(house.pool, twinOf(model))]
-              expect({ model: model.name, ...mine }).toEqual({ model: model.name, ...twins })
-              rows += mine.rows.length
-              parkedEver += mine.parked.length
+  it(
+    'equals the one that was only ever written live: row for row, parked event for parked event, and in what is left of erased people',
+    {
+      timeout: 600_000,
+    },
+    async () => {
+      let parkedEver = 0
+      const left = { erased: 0, readable: 0 }
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(anyEvent, { minLength: 200, maxLength: 300, size: 'max' }),
+          history(150, 100),
+          fc.array(anyEvent, { minLength: 120, maxLength: 160, size: 'max' }),
+          fc.constantFrom(...tenantsOfAny),
+          async (first, lifelike, second, tenantId) => {
+            const house = await open()
+            const { people } = house
+            const erase = async (who: Person): Promise<void> => {
+              for (const tenant of tenantsOfAny) await people.erase(tenant, who)
             }
-            expect(rows).toBeGreaterThan(20)
-          } finally {
-            await house.close()
-          }
-        },
-      ),
-      { numRuns: Number(process.env['RECADO_REBUILD_RUNS'] ?? 3), endOnFailure: true },
-    )
-    expect(parkedEver).toBeGreaterThan(0)
-  })
+            try {
+              const happened = believable([...first, ...lifelike, ...second])
+              const meanwhile = happened.slice(-60)
+              await append(house.store, happened.slice(0, -meanwhile.length), people)
+              await house.applied()
+              await erase('ana')
+              const names = house.models.map(({ name }) => name)
+              const appendAndErase = async (some: typeof happened, who: Person): Promise<void> => {
+                await append(house.store, some.slice(0, some.length / 2), people)
+                await erase(who)
+                await append(house.store, some.slice(some.length / 2), people)
+              }
+              const half = Math.ceil(meanwhile.length / 2)
+              const [whole] = await Promise.all([rebuilt(house.rebuilds, names), appendAndErase(meanwhile.slice(0, half), 'bruno')])
+              expect(whole.attempts).toBe(1)
+              await Promise.all([rebuilt(house.rebuilds, names, tenantId), appendAndErase(meanwhile.slice(half), 'carla')])
+              await house.applied()
+              await erase('dora')
+              let rows = 0
+              for (const model of house.models) {
+                const [mine, twins] = [await contents(house.pool, model), await contents(house.pool, twinOf(model))]
+                expect({ model: model.name, ...mine }).toEqual({ model: model.name, ...twins })
+                const shown = await people.read(mine.rows)
+                expect(shown).toEqual(await people.read(twins.rows))
+                expect(shown.wrong).toEqual([])
+                rows += mine.rows.length
+                parkedEver += mine.parked.length
+              }
+              expect(rows).toBeGreaterThan(20)
+              const anywhere = await people.read(await everyRow(house.pool))
+              expect(anywhere.wrong).toEqual([])
+              left.erased += anywhere.erased
+              left.readable += anywhere.readable
+            } finally {
+              await house.close()
+            }
+          },
+        ),
+        { numRuns: Number(process.env['RECADO_REBUILD_RUNS'] ?? 3), endOnFailure: true },
+      )
+      expect(parkedEver).toBeGreaterThan(0)
+      expect(left.erased).toBeGreaterThan(100)
+      expect(left.readable).toBeGreaterThan(10)
+    },
+  )
 })

@@ -8,6 +8,7 @@ import { schemaOf, subscriptionOf, tableOf } from '../../src/projections/engine/
 import type { Projection } from '../../src/projections/engine/projection.ts'
 import { projections } from '../../src/projections/index.ts'
 import { recordedLog } from './recorded.ts'
+import type { SealedPeople } from './sealed-people.ts'
 
 export type Happened = readonly (readonly [StreamRef, DomainEvent])[]
 
@@ -38,10 +39,13 @@ export function believable(happened: Happened): Happened {
   })
 }
 
-export async function append(store: EventStore, happened: Happened): Promise<void> {
+/** `people`: what is sealed is really sealed, for one of them. */
+export async function append(store: EventStore, happened: Happened, people?: Pick<SealedPeople, 'seal'>): Promise<void> {
   const meta = { occurredAt: '2026-01-01T12:00:00Z', correlationId: 'c', causationId: 'c', actor: { kind: 'process', id: 'test' } } as const
   for (const [stream, { type, ...data }] of happened) {
-    await store.append({ stream, expected: 'any', events: [{ id: randomUUID(), type, schemaVersion: 1, data, meta }] })
+    const id = randomUUID()
+    const told = people === undefined ? data : await people.seal(stream.tenantId, id, data)
+    await store.append({ stream, expected: 'any', events: [{ id, type, schemaVersion: 1, data: told, meta }] })
   }
 }
 
