@@ -2,12 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createEventStoreDbEventStore } from '../../src/adapters/event-store/eventstoredb/event-store.ts'
-import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
-import { createPool } from '../../src/postgres/pool.ts'
 import { startDoubleProcess } from '../support/eventstoredb-double/process.ts'
 import { startKafka } from '../support/kafka/cluster.ts'
 import { auditTopic } from '../support/kafka/topic-audit.ts'
+import { withLogOf } from './what-is-behind.ts'
 
 type Env = Readonly<Record<string, string>>
 export type Engines = { readonly env: Env; readonly stop: () => Promise<void> }
@@ -51,12 +49,7 @@ async function ownBroker(stops: (() => Promise<unknown>)[]): Promise<string> {
 export async function checkTopic(env: Env, wrong: string[], stopped: () => Promise<void>): Promise<{ published: number } | undefined> {
   const brokers = env['KAFKA_BROKERS']?.split(',')
   if (brokers === undefined) return undefined
-  const pool = createPool({ url: env['DATABASE_URL'] ?? '', role: 'recado_worker', max: 2, name: 'topic' })
-  const store =
-    env['EVENT_STORE'] === 'eventstoredb'
-      ? createEventStoreDbEventStore({ url: env['EVENTSTOREDB_URL'] ?? '' })
-      : createPostgresEventStore({ pool, listenUrl: env['DATABASE_URL'] ?? '' })
-  try {
+  return withLogOf(env, async (store) => {
     const audit = async () => auditTopic(store, brokers, `${env['KAFKA_TOPIC_PREFIX']}.events`)
     for (let tries = 0; tries < 60 && (await audit()).missing > 0; tries++) await sleep(500)
     await stopped()
@@ -64,8 +57,5 @@ export async function checkTopic(env: Env, wrong: string[], stopped: () => Promi
     if (events !== published || Object.values(faults).some((count) => count > 0))
       wrong.push(`the topic: ${JSON.stringify({ events, published, ...faults })}`)
     return { published }
-  } finally {
-    await store.close()
-    await pool.end()
-  }
+  })
 }
