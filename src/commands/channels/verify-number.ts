@@ -1,7 +1,6 @@
 import type { NumberFacts } from '../../domain/channel/events.ts'
 import type { CallResult, CloudApi, CloudApiAccount, ProviderError } from '../ports/cloud-api.ts'
 import { explainCheck } from './explain-check.ts'
-import type { WebhookAddress } from './webhooks.ts'
 
 /** `credentials_refused`: somebody has to change something. `provider_unreachable`: try again later. Both say so to a person. */
 export type Unverified = {
@@ -10,6 +9,9 @@ export type Unverified = {
   readonly detail: string
   readonly providerError?: ProviderError
 }
+/** Where Meta should send the webhooks of a channel, if not to the address of its app. */
+export type WebhookAddress = { readonly url: string; readonly verifyToken: string }
+
 /** `webhooks`: the number works, but Meta did not take the address where its webhooks should go. */
 export type Verified = { readonly facts: NumberFacts; readonly webhooks?: Unverified }
 

@@ -7,10 +7,8 @@ import { step } from '../kernel/step.ts'
 import type { CloudApi } from '../ports/cloud-api.ts'
 
 import { onChannel, type ChannelDirectory, type ChannelDone } from './on-channel.ts'
-import { unverified, type Unverified } from './verify-number.ts'
+import { unverified, type Unverified, type WebhookAddress } from './verify-number.ts'
 
-export type WebhookAddress = { readonly url: string; readonly verifyToken: string }
-/** Where Meta should send the webhooks of a channel, if not to the address of its app. */
 export type WebhookAddressOf = (tenantId: string, channelId: string) => Promise<WebhookAddress | undefined>
 
 /**

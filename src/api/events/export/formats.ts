@@ -1,10 +1,6 @@
 import { csvLine } from '../../http/csv.ts'
-import type { EventBody } from '../render.ts'
+import type { ExportedEvent, Pages } from './exported-event.ts'
 import { parquet } from './parquet.ts'
-
-/** An event as exports have it: as the API shows it, and whose it is. */
-export type ExportedEvent = EventBody & { readonly tenant_id: string }
-export type Pages = AsyncIterable<readonly ExportedEvent[]>
 
 export const exportFormats = ['ndjson', 'csv', 'parquet'] as const
 export type ExportFormat = (typeof exportFormats)[number]

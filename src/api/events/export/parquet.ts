@@ -1,5 +1,5 @@
 import { ByteWriter, ParquetWriter, schemaFromColumnData, type ColumnSource } from 'hyparquet-writer'
-import type { ExportedEvent, Pages } from './formats.ts'
+import type { ExportedEvent, Pages } from './exported-event.ts'
 
 /** A row group ends with the event that reaches one of these: it is in memory as a whole, once as events and once as bytes. */
 const groupEvents = 20_000

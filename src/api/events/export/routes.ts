@@ -12,7 +12,8 @@ import type { Opener } from '../../messages/opening.ts'
 import { moment } from '../../past/moment.ts'
 import { renderEvent } from '../render.ts'
 import { createRevealer } from '../reveal.ts'
-import { exportFormats, formats, type ExportedEvent } from './formats.ts'
+import type { ExportedEvent } from './exported-event.ts'
+import { exportFormats, formats } from './formats.ts'
 
 const place = moment.optional()
 const query = z.object({

@@ -6,7 +6,7 @@ import { openDelivery } from '../../deliveries/open-delivery.ts'
 import type { HandOver } from '../../deliveries/hand-over.ts'
 import { deliveryKey, recordFailures, type Parked } from '../../deliveries/record-trouble.ts'
 import type { Failure, Leftover, Received } from './apply-items.ts'
-import { mayWait } from './history-deliveries.ts'
+import { mayWait } from './may-wait.ts'
 import type { EarlyStatus } from './memory.ts'
 import { translate } from './meta/translate.ts'
 

@@ -9,7 +9,6 @@ import { inTransaction } from '../../../postgres/transaction.ts'
 import { recordParked } from '../../deliveries/record-trouble.ts'
 import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { IntakeMemory } from './memory.ts'
-import type { Item } from './meta/items.ts'
 
 export type HistoryDeliveries = {
   /** In the transaction of the intake's checkpoint. */
@@ -21,28 +20,6 @@ export type HistoryDeliveries = {
 
 const idleMs = 60_000
 const retryMs = 1_000
-
-/** A change in the address book is soon done; a whole one is not. */
-const fewEntries = 50
-
-/**
- * Whether nobody waits for any of it: messages of history, what happened to them, how far the history has come, and a whole address book. What of it cannot
- * be read waits with the rest: one odd message must not bring thirty thousand good ones back into a page.
- */
-export const mayWait = (items: readonly Item[]): boolean =>
-  (items.some(isOfHistory) || items.filter(isOfAddressBook).length > fewEntries) &&
-  items.every(
-    (item) =>
-      isOfHistory(item) ||
-      isOfAddressBook(item) ||
-      item.kind === 'change' ||
-      item.kind === 'unreadable' ||
-      (item.kind === 'news' && ofPhone.has(item.field)),
-  )
-
-const isOfHistory = (item: Item): boolean => item.kind === 'recorded' && item.origin === 'history'
-const isOfAddressBook = (item: Item): boolean => item.kind === 'contact' && item.news.kind === 'address_book'
-const ofPhone: ReadonlySet<string> = new Set(['history', 'smb_app_state_sync'])
 
 /**
  * The history and the address book of a phone, beside the intake and not in its pages: 30,000 old messages were 6 s in which nobody's new ones came through.

@@ -6,7 +6,7 @@ import { translateMessages } from './messages.ts'
 import { personOf } from './people.ts'
 import { id, seconds } from './schema.ts'
 import { timeOf } from './time.ts'
-import type { Change, NumberChange } from './translate.ts'
+import type { Change, NumberChange } from './change.ts'
 import { unreadable } from './unreadable.ts'
 
 /**

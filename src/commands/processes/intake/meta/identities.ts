@@ -4,7 +4,7 @@ import type { ContactItem, Item } from './items.ts'
 import { personOf } from './people.ts'
 import { id, seconds } from './schema.ts'
 import { timeOf } from './time.ts'
-import type { NumberChange } from './translate.ts'
+import type { NumberChange } from './change.ts'
 import { unreadable } from './unreadable.ts'
 
 /** Fields that say something of people beside their messages: that they go by another user id, and what they want to be sent. */

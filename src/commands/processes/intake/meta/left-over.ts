@@ -1,6 +1,6 @@
 import type { NewsItem } from './items.ts'
 import { errorsAreTold } from './messages.ts'
-import type { NumberChange } from './translate.ts'
+import type { NumberChange } from './change.ts'
 
 const told = new Set(['messaging_product', 'metadata', 'contacts', 'messages', 'statuses'])
 /** Said in the news as it is. */

@@ -5,7 +5,7 @@ import { personOf } from './people.ts'
 import { metaMessage, type MetaMessage } from './schema.ts'
 import { formerNumber, identityReplaced } from './system.ts'
 import { timeOf } from './time.ts'
-import type { NumberChange } from './translate.ts'
+import type { NumberChange } from './change.ts'
 import { unreadable } from './unreadable.ts'
 
 /** `value.messages[]` of the field `messages`. */

@@ -4,7 +4,7 @@ import { explain } from '../../../../domain/conversation/provider-errors.ts'
 import type { Item, StatusReport } from './items.ts'
 import { metaError, metaStatus, type MetaStatus } from './schema.ts'
 import { timeOf } from './time.ts'
-import type { NumberChange } from './translate.ts'
+import type { NumberChange } from './change.ts'
 import { unreadable } from './unreadable.ts'
 
 /** `value.statuses[]` of the field `messages`. */

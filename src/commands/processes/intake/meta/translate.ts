@@ -1,29 +1,16 @@
 import type { z } from 'zod'
+import type { Change, NumberChange } from './change.ts'
 import { translateAddressBook, translateEchoes, translateHistory, withoutPeople } from './coexistence.ts'
 import { translatePreferences, translateUserIds } from './identities.ts'
 import type { Item, NewsItem } from './items.ts'
 import { translateLeftOver } from './left-over.ts'
 import { translateMessages } from './messages.ts'
-import { cardsOf, type Cards } from './people.ts'
-import { metaChange, metaDelivery, metaEntry, type MetaValue } from './schema.ts'
+import { cardsOf } from './people.ts'
+import { metaChange, metaDelivery, metaEntry } from './schema.ts'
 import { translateStatuses } from './statuses.ts'
 import { timeOf } from './time.ts'
 import { numberIn, wabaIn } from '../../../deliveries/whose.ts'
 import { unreadable } from './unreadable.ts'
-
-/** One `changes[]` element on its way to items. */
-export type Change = {
-  readonly path: string
-  readonly field: string
-  readonly wabaId: string
-  readonly value: MetaValue
-  readonly people: Cards
-  /** When the account's news happened, as far as Meta says. */
-  readonly at: string
-  readonly receivedAt: Date
-}
-/** A change of a number of ours. */
-export type NumberChange = Change & { readonly phoneNumberId: string }
 
 /** Fields that concern one number and its customers. Everything else is news of the account. */
 const numberFields: Readonly<Record<string, (change: NumberChange) => readonly Item[]>> = {

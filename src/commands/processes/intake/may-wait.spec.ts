@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mayWait } from './history-deliveries.ts'
+import { mayWait } from './may-wait.ts'
 import { translate } from './meta/translate.ts'
 
 const metadata = { display_phone_number: '15550001111', phone_number_id: '100' }
