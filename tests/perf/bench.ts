@@ -4,14 +4,15 @@ import { benchCustom } from './custom.ts'
 import { benchEndToEnd } from './end-to-end.ts'
 import { benchEngines } from './engines.ts'
 import { benchHistory } from './history.ts'
+import { benchPages, pagesOptions } from './pages.ts'
 import { benchRebuild, rebuildOptions } from './rebuild.ts'
 import { benchSend } from './send.ts'
 import { benchWebhook } from './webhook.ts'
 
-/** `npm run bench [-- append webhook end-to-end send history custom engines --long]`: the published figures. Run it alone; trust the ratios. */
+/** `npm run bench [-- append webhook end-to-end send history custom rebuild as-of pages engines --long]`: the published figures. Run it alone; trust the ratios. */
 const chosen = process.argv
   .slice(2)
-  .filter((word, place, words) => !word.startsWith('--') && !/^--(events|rounds|slow-events|only)$/.test(words[place - 1] ?? ''))
+  .filter((word, place, words) => !word.startsWith('--') && !/^--(events|rounds|slow-events|only|small|large|asked)$/.test(words[place - 1] ?? ''))
 const wants = (name: string): boolean => chosen.length === 0 || chosen.includes(name)
 const long = process.argv.includes('--long')
 
@@ -46,6 +47,10 @@ if (wants('rebuild')) {
 if (wants('as-of')) {
   console.log('\n(g) as of a moment')
   await benchAsOf({ events: rebuildOptions()?.events })
+}
+if (wants('pages')) {
+  console.log('\n(i) pages of an inbox and of threads, small and large, and while they are rebuilt')
+  await benchPages(pagesOptions())
 }
 // Only when it is asked for: it measures an engine that has to be there.
 if (chosen.includes('engines')) {

@@ -3,7 +3,7 @@ import { freshDatabase } from '../support/database.ts'
 import { startRecado, type RunningRecado } from '../support/processes.ts'
 
 export const appSecret = 'bench-app-secret'
-const operatorKey = 'bench-operator-key'
+export const operatorKey = 'bench-operator-key'
 export const masterKey = Buffer.alloc(32, 7)
 
 /** A running Recado with one tenant and one connected number, ready to be measured or tormented. */
@@ -13,6 +13,8 @@ export type Installation = {
   readonly phoneNumberId: string
   readonly tenantId: string
   readonly channelId: string
+  /** The header that the organisation's key goes in. */
+  readonly authorization: string
   readonly get: <T>(path: string, headers?: Record<string, string>) => Promise<T>
   readonly post: <T>(path: string, body: unknown, headers?: Record<string, string>) => Promise<T>
   /** Stops the program and starts it again on the same database with other roles. */
@@ -22,7 +24,7 @@ export type Installation = {
   readonly end: () => Promise<void>
 }
 
-export type Neighbour = Pick<Installation, 'tenantId' | 'channelId' | 'get' | 'post'>
+export type Neighbour = Pick<Installation, 'tenantId' | 'channelId' | 'authorization' | 'get' | 'post'>
 
 export type InstallationOptions = { readonly server: string; readonly env?: Readonly<Record<string, string>>; readonly phoneNumberId?: string }
 
@@ -67,6 +69,7 @@ export async function createInstallation({ server, env = {}, phoneNumberId = '10
     return {
       tenantId: created.tenant.id,
       channelId: channel.id,
+      authorization: key.authorization,
       get: (path, headers = {}) => asked('GET', path, { ...key, ...headers }),
       post: (path, body, headers = {}) => asked('POST', path, { ...key, ...headers }, body),
     }
