@@ -9,7 +9,8 @@ import { createMediaApi } from './adapters/whatsapp-cloud/media.ts'
 import type { Feed } from './api/feed/feed.ts'
 import type { DemoSession } from './api/pages/pages.ts'
 import { createIntakeWatch } from './commands/processes/intake/progress.ts'
-import { createHttp, listen, notYet } from './composition/http.ts'
+import { createHttp } from './composition/http.ts'
+import { listen, notYet } from './composition/listen.ts'
 import { countingSends } from './composition/counted-calls.ts'
 import { watchInstallation } from './composition/installation-gauges.ts'
 import { machineRoomOnly } from './composition/machine-room.ts'
@@ -190,12 +191,12 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
     }
     const isApi = config.roles.includes('api')
     const listener = isApi ? http.listener : machineRoomOnly(http.listener)
-    serve((req, res) => {
-      if (world?.handle(req, res) !== true) listener(req, res)
-    })
-    server.on('upgrade', (req, socket, head) => {
-      if (!isApi || !http.feed.upgrade(req, socket, head)) socket.destroy()
-    })
+    serve(
+      (req, res) => {
+        if (world?.handle(req, res) !== true) listener(req, res)
+      },
+      isApi ? http.feed : undefined,
+    )
     // A customer of the demo who writes before Meta's side knows where to deliver would write into the void.
     await world?.ready
     started = true

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
 import { alertRoutes } from '../api/alerts/routes.ts'
 import { auditRoutes } from '../api/audit/routes.ts'
@@ -85,36 +85,6 @@ export type HttpDeps = {
   readonly clock: Clock
   readonly log: Logger
   readonly signal: AbortSignal
-}
-
-/** While we start. */
-export const notYet: RequestListener = (_req, res) => {
-  res.writeHead(503, { 'Retry-After': '1', 'Content-Length': '0' })
-  res.end()
-}
-
-/** A server that listens at once and says 503 until it is given something to serve: probes see a process that starts, not one that is missing. */
-export async function listen({
-  host,
-  port,
-}: {
-  host: string
-  port: number
-}): Promise<{ server: Server; port: number; serve: (listener: RequestListener) => void }> {
-  let listener: RequestListener = notYet
-  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 60_000, noDelay: true }, (req, res) => listener(req, res))
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
-  const address = server.address()
-  return {
-    server,
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    serve: (next) => {
-      listener = next
-    },
-  }
 }
 
 /** Webhooks on the bare server, everything else on Express, the feed on upgrade. */

@@ -186,7 +186,7 @@ export async function startDesk(
     limits,
     mount: (express) => mountPages(express, {}),
   })
-  const origin = await house.serve((req, res) => void app(req, res), feed.upgrade)
+  const origin = await house.serve((req, res) => void app(req, res), feed)
 
   const context = (tenantId: string, commandId: string = randomUUID()): CommandContext => ({
     tenantId,

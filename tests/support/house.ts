@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { pino } from 'pino'
 import { checkMasterKey } from '../../src/adapters/keyring/master-key.ts'
 import { createAttachmentSeal } from '../../src/adapters/keyring/attachment-seal.ts'
 import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { indexedLog } from '../../src/composition/indexed-log.ts'
+import type { Upgrades } from '../../src/composition/listen.ts'
 import { postgresLog } from '../../src/composition/log-engine.ts'
 import { createPool } from '../../src/postgres/pool.ts'
 import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
@@ -73,13 +73,9 @@ export async function openHouse(projections: readonly Projection[], keptBy = eve
     /** Aborted when the house is closed. */
     signal: stop.signal,
     /** Where it is reached, without the scheme. */
-    async serve(listener: RequestListener, upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean): Promise<string> {
+    async serve(listener: RequestListener, upgrades?: Upgrades): Promise<string> {
       server.on('request', listener)
-      if (upgrade !== undefined) {
-        server.on('upgrade', (req, socket, head: Buffer) => {
-          if (!upgrade(req, socket, head)) socket.destroy()
-        })
-      }
+      if (upgrades !== undefined) server.on('upgrade', upgrades.upgrade)
       await new Promise<void>((resolve) => {
         server.listen(0, '127.0.0.1', resolve)
       })

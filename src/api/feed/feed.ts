@@ -29,8 +29,10 @@ export type FeedDeps = {
 }
 
 export type Feed = {
-  /** For the server's `upgrade` event: takes it when it is for the feed and says so. */
-  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+  /** Whether a request that asks for another protocol is for us; any other is answered without it. */
+  readonly wants: (req: IncomingMessage) => boolean
+  /** For the server's `upgrade` event, with what is wanted. */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
   readonly connections: () => number
   /** Closes every connection with 1001 (going away): clients come back with their position. */
   readonly close: () => Promise<void>
@@ -120,11 +122,8 @@ export function createFeed(deps: FeedDeps): Feed {
 
   server.on('connection', connected)
   return {
-    upgrade(req, socket, head) {
-      if (req.url !== '/v1/feed' && req.url?.startsWith('/v1/feed?') !== true) return false
-      server.handleUpgrade(req, socket, head, (ws) => server.emit('connection', ws, req))
-      return true
-    },
+    wants: ({ url, headers }) => (url === '/v1/feed' || url?.startsWith('/v1/feed?') === true) && headers.upgrade?.toLowerCase() === 'websocket',
+    upgrade: (req, socket, head) => server.handleUpgrade(req, socket, head, (ws) => server.emit('connection', ws, req)),
     connections: () => server.clients.size,
     async close() {
       clearInterval(heartbeat)
