@@ -102,12 +102,13 @@ async function fill({ databaseUrl, tenantId, channelId }: Installation, conversa
     await client.query(
       `insert into rm_conversations.conversations (tenant_id, id, channel_id, contact_id, status, unread_count, last_message_id, last_message_provider_id,
          last_message_direction, last_message_type, last_message_status, last_message_content, last_message_event_id, last_message_at, last_activity_at,
-         created_at, updated_at, version)
+         created_at, updated_at, changed_hour, version)
        select $1::uuid, 'c' || n, case when n % ($3::int / 60) = 7 then 'quiet' else $2 end, 'p' || n % $5::int,
          case when n % 50 = 0 then 'open' else 'resolved' end, (n % 100 = 0)::int, 'm' || n, 'w' || n, 'inbound', 'text', 'received', p.content, $4::uuid,
-         at, at, at, case when n % ($3::int / 60) = 0 then timestamptz '2026-01-21' else at end, 1
+         at, at, at, changed, floor(extract(epoch from changed) / 3600), 1
        from generate_series(0, $3::int - 1) n join people p on p.nth = n % $5::int,
-         lateral (select timestamptz '2026-01-01' + (n * 7919::bigint % $3::int) * (interval '10 days' / $3::int) as at) t`,
+         lateral (select timestamptz '2026-01-01' + (n * 7919::bigint % $3::int) * (interval '10 days' / $3::int) as at) t,
+         lateral (select case when n % ($3::int / 60) = 0 then timestamptz '2026-01-21' else at end as changed) u`,
       [...known],
     )
     await client.query(

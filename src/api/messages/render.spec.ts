@@ -139,6 +139,7 @@ describe('a conversation as clients see it', () => {
     lastActivityAt: noon,
     createdAt: noon,
     updatedAt: noon,
+    changedHour: 0,
     version: 3,
   }
   it('names the contact with its phone and previews the last message', async () => {

@@ -42,3 +42,6 @@ export function entryPointAfter(
   const isAnswered = entryPointExpiresAt !== null && entryPointExpiresAt.getTime() >= entryPointAt.getTime() + 72 * hourMs
   return inTime && !isAnswered ? { entryPointExpiresAt: new Date(answeredAt.getTime() + 72 * hourMs) } : {}
 }
+
+/** Hours since 1970. */
+export const hourOf = (moment: Date): number => Math.floor(moment.getTime() / 3_600_000)

@@ -5,7 +5,7 @@ import { windowExpiresAt } from '../../domain/conversation/sending.ts'
 import { isOfCustomer } from '../../domain/conversation/state.ts'
 import type { EventsOf, Projection } from '../engine/projection.ts'
 import { advanced, statusAfter, type MessageStatus } from '../messages/status.ts'
-import { entryPointAfter, isNewer, later } from './moments.ts'
+import { entryPointAfter, hourOf, isNewer, later } from './moments.ts'
 
 // The inbox: one row per conversation, newest activity first.
 // Invariants: unread = inbound messages after the last read marker; `version` is the stream's, so every event of the stream moves it (it is the ETag);
@@ -13,6 +13,7 @@ import { entryPointAfter, isNewer, later } from './moments.ts'
 // shows; whether it was edited or revoked is in `messageChanges`. What went by without us (`MessageRecorded`) is nobody's unread and opens no window, and
 // history moves a conversation no further up than its own time.
 // Version 2: history and echoes of the phone, the last message by its own time, free entry points (2026-11).
+// Version 3: `changedHour`, and the inbox of a channel by an index of its own (2026-11).
 
 export type ConversationRow = {
   readonly id: string
@@ -39,6 +40,8 @@ export type ConversationRow = {
   readonly lastActivityAt: Date
   readonly createdAt: Date
   readonly updatedAt: Date
+  /** That of `updatedAt`, in hours since 1970: what changed of late is found by it. An index on the moment itself would be written with every status. */
+  readonly changedHour: number
   readonly version: number
 }
 
@@ -71,7 +74,7 @@ type Handled = EventsOf<(typeof handles)[number]>
 
 export const conversations: Projection<ConversationRow, Handled> = {
   name: 'conversations',
-  version: 2,
+  version: 3,
   handles,
   creates: ['ConversationStarted'],
   table: {
@@ -97,11 +100,14 @@ export const conversations: Projection<ConversationRow, Handled> = {
       lastActivityAt: 'timestamptz',
       createdAt: 'timestamptz',
       updatedAt: 'timestamptz',
+      changedHour: 'int4',
       version: 'int4',
     },
     indexes: [
       { name: 'by_activity', on: 'last_activity_at, id' },
       { name: 'by_status', on: 'status, last_activity_at, id' },
+      { name: 'by_channel', on: 'channel_id, last_activity_at, id' },
+      { name: 'by_change', on: 'changed_hour' },
       { name: 'unread', on: 'last_activity_at, id', where: 'unread_count > 0' },
       { name: 'snoozed', on: 'snoozed_until', where: "status = 'snoozed'", acrossTenants: true },
     ],
@@ -112,7 +118,7 @@ export const conversations: Projection<ConversationRow, Handled> = {
   fold(row, event, at) {
     const before = row ?? started(event, at)
     if (before === undefined) return undefined
-    return { ...before, ...change(before, event, at), updatedAt: at.recordedAt, version: at.version }
+    return { ...before, ...change(before, event, at), updatedAt: at.recordedAt, changedHour: hourOf(at.recordedAt), version: at.version }
   },
 }
 
@@ -140,6 +146,7 @@ function started(event: Handled, at: RecordedEvent): ConversationRow | undefined
     lastActivityAt: at.recordedAt,
     createdAt: at.recordedAt,
     updatedAt: at.recordedAt,
+    changedHour: hourOf(at.recordedAt),
     version: at.version,
   }
 }

@@ -4,6 +4,7 @@ import { selection, type ReadTable } from '../engine/naming.ts'
 import { momentOf, pageOf, type Page } from '../engine/page.ts'
 import { queryBuilder, type TenantQueries } from '../../postgres/queries.ts'
 import { joinedChanges, type ChangesTables, type JoinedChanges } from '../messageChanges/queries.ts'
+import { hourOf } from './moments.ts'
 import { conversations, type ConversationRow } from './projection.ts'
 
 /**
@@ -59,7 +60,7 @@ export function conversationsQuery(tenantId: string, { status, channelId, unread
   if (status !== undefined) query = query.where('v.status', '=', status)
   if (channelId !== undefined) query = query.where('v.channel_id', '=', channelId)
   if (unread !== undefined) query = query.where('v.unread_count', unread ? '>' : '=', 0)
-  if (updatedSince !== undefined) query = query.where('v.updated_at', '>=', updatedSince)
+  if (updatedSince !== undefined) query = query.where('v.changed_hour', '>=', hourOf(updatedSince)).where('v.updated_at', '>=', updatedSince)
   if (cursor !== undefined) {
     const after = momentOf(cursor)
     query = query.where((eb) => eb(eb.refTuple('v.last_activity_at', 'v.id'), '<', eb.tuple(after.at, after.id)))

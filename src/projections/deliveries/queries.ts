@@ -56,25 +56,35 @@ const ofTenant = (tenantId: string) =>
       ),
     )
 
+/** Behind this place stand all that wait: not passed by the intake, or put aside. Without it a page of the few that wait would read all there ever were. */
+const waitingAfter = (tenantId: string) =>
+  sql<string>`(select least(coalesce((${passed()}), 0), (select min(p.position) - 1 from work.postponed_deliveries p where p.tenant_id = ${tenantId})))`
+
 /** Newest first. @throws BadCursor */
-export async function listDeliveries(
-  queries: TenantQueries,
-  tenantId: string,
-  { state, cursor, limit }: DeliveryFilter,
-): Promise<Page<DeliveryView>> {
+export async function listDeliveries(queries: TenantQueries, tenantId: string, filter: DeliveryFilter): Promise<Page<DeliveryView>> {
+  const rows = await queries.run(tenantId, deliveriesQuery(tenantId, filter))
+  return pageOf(rows, filter.limit, (row) => ({ key: row.position, id: row.id }))
+}
+
+/** The statement of `listDeliveries`, for it and for the test of its plan. @throws BadCursor */
+export function deliveriesQuery(tenantId: string, { state, cursor, limit }: DeliveryFilter) {
   let query = ofTenant(tenantId)
     .orderBy('d.position', 'desc')
     .limit(limit + 1)
   if (state === 'parked' || state === 'failed') query = query.where('d.state', '=', state)
-  if (state === 'received') query = query.where('d.state', '=', state).where(sql<boolean>`(d.position > coalesce((${passed()}), 0) or ${postponed})`)
+  if (state === 'received') {
+    query = query
+      .where('d.state', '=', state)
+      .where('d.position', '>', waitingAfter(tenantId))
+      .where(sql<boolean>`(d.position > coalesce((${passed()}), 0) or ${postponed})`)
+  }
   if (state === 'processed') {
     query = query.where(
       sql<boolean>`(d.state = 'processed' or d.state = 'received' and d.position <= coalesce((${passed()}), 0) and not ${postponed})`,
     )
   }
   if (cursor !== undefined) query = query.where('d.position', '<', positionOf(cursor))
-  const rows = await queries.run(tenantId, query.compile())
-  return pageOf(rows, limit, (row) => ({ key: row.position, id: row.id }))
+  return query.compile()
 }
 
 /** Positions are unique: the key alone is the place. */
