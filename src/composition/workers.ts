@@ -24,6 +24,7 @@ import { channel } from '../domain/channel/channel.ts'
 import type { EventSource } from '../domain/kernel/event-source.ts'
 import { dueSnoozes } from '../projections/conversations/due-snoozes.ts'
 import type { AppliedPositions } from '../projections/engine/applied-positions.ts'
+import { followDiscards } from '../projections/engine/discards-of-log.ts'
 import { runProjection } from '../projections/engine/live.ts'
 import { runRebuilds } from '../projections/engine/run-rebuilds.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
@@ -114,10 +115,14 @@ export function startWorkers({
   })
   const queries = operatorQueries(workerPool)
   const onParked = createParkedAlarm({ raiseAlert, clock, onError: (error) => log.error({ err: error }, 'nobody could be told of parked events') })
+  const discards = followDiscards({ pool: workerPool, store, signal, log: log.child({ process: 'discards' }) })
   const running = [
-    ...projections.map(async (projection) =>
-      runProjection({ projection, store: source, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report, onParked }),
-    ),
+    discards.done,
+    ...projections.map(async (projection) => {
+      // A row that is written from the beginning has to know what is no part of it.
+      await discards.known
+      return runProjection({ projection, store: source, pool: workerPool, ownerPool, owner, signal, log, onApplied: applied.report, onParked })
+    }),
     runRebuilds({
       projections,
       store,

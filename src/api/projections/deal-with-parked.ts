@@ -47,7 +47,9 @@ export function createDealWithParked({
       const found = await tools.find(context.tenantId, projection, position)
       if (found === undefined) return { missing: true }
       if (found.category === 'behind') return { refused: 'parked_behind' }
-      const wish = { type: 'discard', position, row: found.row, eventType: found.type, reason } as const
+      const { stream, version } = await tools.eventAt(context.tenantId, position)
+      const event = { category: stream.category, id: stream.id, version }
+      const wish = { type: 'discard', position, event, row: found.row, eventType: found.type, reason } as const
       const recorded = await commands.execute(parking, projection, wish, context)
       if (!('position' in recorded)) throw new Error('what is parked may always be discarded')
       const tried = await tools.retry(context.tenantId, projection, position, { discard: true })

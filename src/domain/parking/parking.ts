@@ -1,17 +1,21 @@
 import type { Aggregate } from '../kernel/aggregate.ts'
 import { happened, nothing } from '../kernel/decider.ts'
+import type { Category } from '../kernel/stream.ts'
 import type { ParkingEvent } from './events.ts'
 
 export type DiscardParked = {
   readonly type: 'discard'
   readonly position: string
+  readonly event: { readonly category: Category; readonly id: string; readonly version: number }
   readonly row: string
   readonly eventType: string
   readonly reason: string
 }
 export type NoteRetry = { readonly type: 'noteRetry'; readonly row: string; readonly applied: number; readonly waiting: number }
 
-/** Positions that were discarded. */
+const nameOf = ({ category, id, version }: DiscardParked['event']): string => `${category}-${id}@${version}`
+
+/** Events that were discarded, by stream and version. */
 export type Parking = { readonly discarded: ReadonlySet<string> }
 
 export const parking: Aggregate<DiscardParked | NoteRetry, ParkingEvent, Parking, never> = {
@@ -20,7 +24,7 @@ export const parking: Aggregate<DiscardParked | NoteRetry, ParkingEvent, Parking
   evolve(state, event) {
     switch (event.type) {
       case 'ParkedEventDiscarded':
-        return { discarded: new Set(state.discarded).add(event.position) }
+        return { discarded: new Set(state.discarded).add(nameOf(event.event)) }
       case 'ParkedEventsRetried':
         return state
       default:
@@ -30,8 +34,8 @@ export const parking: Aggregate<DiscardParked | NoteRetry, ParkingEvent, Parking
   decide(command, { discarded }) {
     switch (command.type) {
       case 'discard': {
-        const { position, row, eventType, reason } = command
-        return discarded.has(position) ? nothing : happened({ type: 'ParkedEventDiscarded', position, row, eventType, reason })
+        const { position, event, row, eventType, reason } = command
+        return discarded.has(nameOf(event)) ? nothing : happened({ type: 'ParkedEventDiscarded', position, event, row, eventType, reason })
       }
       case 'noteRetry':
         return happened({ type: 'ParkedEventsRetried', row: command.row, applied: command.applied, waiting: command.waiting })

@@ -9,6 +9,7 @@ import type { Position } from '../../domain/kernel/position.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
 import { createPool } from '../../postgres/pool.ts'
 import { createAppliedPositions } from './applied-positions.ts'
+import { followDiscards } from './discards-of-log.ts'
 import { runProjection } from './live.ts'
 import { schemaOf, subscriptionOf, tableOf } from './naming.ts'
 import type { EventsOf, Projection } from './projection.ts'
@@ -173,6 +174,54 @@ describe('parked events of a row', () => {
     await again.shown(await snoozed('row', 'e'))
     expect(await seen(projection)).toEqual({ row: 'acde' })
     expect(again.told).toEqual([])
+  })
+
+  /** As the log remembers it; the position is one of a log that was left since. */
+  const discardedInTheLog = async (projection: Projection, id: string, version: number): Promise<void> => {
+    const meta = { occurredAt: '2026-01-01T00:00:00Z', correlationId: 'c', causationId: 'c', actor: { kind: 'user', id: 'ana' } } as const
+    const event = { category: 'conversation', id, version } as const
+    const data = { position: '00000000000000999999', event, row: id, eventType: 'ConversationSnoozed', reason: 'a test' }
+    await store.append({
+      stream: streamRef('projection', acme, projection.name),
+      expected: 'any',
+      events: [{ id: derivedId('discard', String(made++)), type: 'ParkedEventDiscarded', schemaVersion: 1, data, meta }],
+    })
+  }
+  const followLog = async () => {
+    const following = followDiscards({ pool, store, signal: stop.signal, log: pino({ level: 'silent' }) })
+    running.push(following.done)
+    await following.known
+  }
+
+  it('stay discarded where there is nothing but the log: restored, or copied to an engine with other positions', async () => {
+    await ownerPool.query(`delete from es.subscriptions where name = 'discards'`)
+    const healed = remembering('restored', new Set())
+    for (const until of ['a', 'b', 'c']) await snoozed('row', until)
+    await discardedInTheLog(healed, 'row', 2)
+    await followLog()
+    const { shown } = start(healed)
+    await shown(await snoozed('row', 'd'))
+    expect(await seen(healed)).toEqual({ row: 'acd' })
+    const { rows } = await pool.query('select position::int, stream_key from es.discarded_events where projection = $1', [healed.name])
+    expect(rows).toEqual([{ position: 2, stream_key: 'row' }])
+    await discardedInTheLog(healed, 'row', 3)
+    const known = async () => (await pool.query('select from es.discarded_events where projection = $1', [healed.name])).rowCount
+    await expect.poll(known, { timeout: 20_000 }).toBe(2)
+  })
+
+  it('stay discarded when whoever wished it died before it was dealt with in the rows', async () => {
+    await ownerPool.query(`delete from es.subscriptions where name = 'discards'`)
+    const broken = new Set(['b'])
+    const projection = remembering('halfDone', broken)
+    const { shown } = start(projection)
+    await snoozed('row', 'a')
+    const cause = await snoozed('row', 'b')
+    await shown(await snoozed('row', 'c'))
+    await discardedInTheLog(projection, 'row', 2)
+    await followLog()
+    broken.clear()
+    expect(await toolsFor(projection).retry(acme, projection.name, cause)).toMatchObject({ applied: 1, waiting: 0 })
+    expect(await seen(projection)).toEqual({ row: 'ac' })
   })
 
   it('whose row could not even be told are not applied out of their place', async () => {

@@ -3,6 +3,7 @@ import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { justBefore, positionOf, type Position } from '../../domain/kernel/position.ts'
 import { inTransaction } from '../../postgres/transaction.ts'
+import { discardedPositions } from './discarded.ts'
 import { isPoison } from './failures.ts'
 import { foldPage, keyPage, messageOf, type Keyed } from './fold-page.ts'
 import { subscriptionOf } from './naming.ts'
@@ -23,6 +24,8 @@ const outOfPlace = 'its row is known only now, and later events of that row were
 export type ParkedTools = {
   /** What is parked there in the live generation; undefined when nothing is, or it was dealt with. */
   readonly find: (tenantId: string, projection: string, position: Position) => Promise<Waiting | undefined>
+  /** The event of the log that is parked there. */
+  readonly eventAt: (tenantId: string, position: Position) => Promise<RecordedEvent>
   /** Tries the parked events of a row again, in order, as far as they go. `discard`: leaves the event at the position out for good. */
   readonly retry: (tenantId: string, projection: string, position: Position, wish?: { readonly discard: boolean }) => Promise<Retried>
 }
@@ -89,7 +92,12 @@ export function createParkedTools({
     for (let from = 0; from < rows.length; from += readAtOnce) {
       events.push(...(await Promise.all(rows.slice(from, from + readAtOnce).map(({ position }) => eventAt(tenantId, positionOf(position))))))
     }
-    const { keyed, parked } = keyPage(projection, events)
+    // In the log as discarded, though whoever wished it may have died before it was dealt with here: it is no part of the row any more.
+    const discarded = await discardedPositions(client, projection.name, tenantId)
+    const { keyed, parked } = keyPage(
+      projection,
+      events.filter(({ position }) => !discarded.has(position)),
+    )
     const lost = parked[0] ?? keyed.flatMap(({ at, id }) => (id === row ? [] : [{ at, error: outOfPlace }]))[0]
     const outcome = lost === undefined ? await applyAll(client, place, keyed) : { applied: [], failed: lost.at, error: lost.error }
     // What a later version of `key` says is none of this read model's business waits for nothing.
@@ -106,6 +114,7 @@ export function createParkedTools({
   }
 
   return {
+    eventAt,
     async find(tenantId, name, position) {
       const live = await liveOf(pool, name)
       return live === undefined ? undefined : find(pool, live.subscription, tenantId, position)
