@@ -7,6 +7,7 @@ import { createReplayDelivery, type ReplayDelivery } from '../commands/deliverie
 import type { Directory } from '../commands/directory/directory.ts'
 import { createDryStore, createDryVault } from '../commands/kernel/dry-run.ts'
 import { createCommands, type Commands } from '../commands/kernel/execute.ts'
+import { createHearReportedTrouble } from '../commands/processes/channels/reported-trouble.ts'
 import { createApplyItems } from '../commands/processes/intake/apply-items.ts'
 import { createHandleDeliveries, type HandleDeliveries } from '../commands/processes/intake/handle-deliveries.ts'
 import { createIntakeMemory, type IntakeMemory } from '../commands/processes/intake/memory.ts'
@@ -41,6 +42,7 @@ export function createIntakeUseCases({ store, vault, commands, memory, directory
     memory,
     handlers: {
       contact: async ({ item }, context) => void (await hearOfContact(item.person, item.news, context)),
+      failedReport: createHearReportedTrouble({ commands, directory, raiseAlert, clock }),
       news: createHearNews({ commands, vault, directory, raiseAlert, settleAlert, templates }),
     },
   })

@@ -86,6 +86,25 @@ async function phoneWrites(who = customer(), message: Json = { type: 'text', tex
   return providerId
 }
 
+it('a report that the account may not send is an alert, and stands with the channel', async () => {
+  const other = await recado.neighbour({ phoneNumberId: '100200300400599', wabaId: '200200200200299', accessToken: 'bench-token' })
+  const errors = [{ code: 131042, title: 'Business eligibility payment issue', message: 'Business eligibility payment issue' }]
+  const status = {
+    id: 'wamid.HBgLUNPAID',
+    status: 'failed',
+    timestamp: String(Math.floor(Date.now() / 1000) + 1),
+    recipient_id: '15550100001',
+    errors,
+  }
+  await post('messages', { metadata: { display_phone_number: '15550001199', phone_number_id: '100200300400599' }, statuses: [status] })
+  await expect
+    .poll(async () => other.get<Json>('/v1/alerts'), { timeout: 20_000 })
+    .toMatchObject({ data: [{ code: 'channel_blocked', severity: 'critical', entity: { type: 'channel', id: other.channelId } }] })
+  await expect
+    .poll(async () => other.get<Json>(`/v1/channels/${other.channelId}`), { timeout: 20_000 })
+    .toMatchObject({ status: 'connected', last_error: { code: 'provider_131042' } })
+})
+
 describe.concurrent('a message of a customer', () => {
   it.each(messageRows)('$name', async ({ message, value, from, shown, absent }) => {
     const who = customer()

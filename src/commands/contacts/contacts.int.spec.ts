@@ -46,6 +46,7 @@ async function startWorld(url: string) {
         handlers: {
           contact: async ({ item }, context) => void (await hearOfContact(item.person, item.news, context)),
           news: () => Promise.resolve(),
+          failedReport: () => Promise.resolve(),
         },
       })
     return {

@@ -16,6 +16,8 @@ export type ChannelEntry = {
   readonly wabaId: string
   /** `disconnected` on purpose; `degraded`: the provider refuses the credentials. */
   readonly status: 'pending' | 'connected' | 'degraded' | 'disconnected'
+  /** When it was last known to work. */
+  readonly connectedAt?: Date
   /** Set when the channel has a Meta app of its own. */
   readonly hook: string | undefined
 }
@@ -115,14 +117,14 @@ export function createChannelBook({ vault, clock }: { vault: Vault; clock: Clock
       if (event.type === 'ChannelAdded') return added(event, stored)
       const entry = own(stored.stream.tenantId, stored.stream.id)
       if (entry === undefined) return
-      const change = (part: Partial<Pick<Entry, 'name' | 'status'>>): void => void Object.assign(entry, part)
+      const change = (part: Partial<Pick<Entry, 'name' | 'status' | 'connectedAt'>>): void => void Object.assign(entry, part)
       switch (event.type) {
         case 'ChannelRenamed':
           return change({ name: event.name })
         case 'ChannelCredentialsChanged':
           return credentials(entry, event, stored)
         case 'ChannelConnected':
-          return change({ status: 'connected' })
+          return change({ status: 'connected', connectedAt: stored.recordedAt })
         case 'ChannelCheckFailed':
           return event.credentials && entry.status !== 'disconnected' ? change({ status: 'degraded' }) : undefined
         case 'ChannelDisconnected':

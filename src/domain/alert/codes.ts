@@ -13,8 +13,8 @@ export const alertCodes = {
   ],
   channel_blocked: [
     'critical',
-    'Meta refuses what a channel sends until somebody changes something there: payment, registration, a lock.',
-    'Messages go out again.',
+    'Meta refuses what a channel sends until somebody changes something there: payment, registration, a lock. Or it takes messages and reports that it will not deliver them for that reason.',
+    'Messages go out again; where reports told of it, one is delivered.',
   ],
   channel_webhooks: [
     'warning',

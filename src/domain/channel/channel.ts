@@ -25,7 +25,7 @@ export type ChannelCommand =
   | ({ readonly type: 'connect' } & Connection)
   /** What a check found. A channel that was disconnected on purpose stays so, whatever is found. */
   | { readonly type: 'recordCheck'; readonly facts: NumberFacts }
-  | { readonly type: 'recordFailedCheck'; readonly error: ChannelError; readonly credentials: boolean }
+  | { readonly type: 'recordFailedCheck'; readonly error: ChannelError; readonly credentials: boolean; readonly reported?: true }
   /** What the provider told of the number without being asked. */
   | { readonly type: 'tell'; readonly facts: NumberFacts; readonly reason: string; readonly at: string }
   | { readonly type: 'changeProfile'; readonly profile: Readonly<Record<string, Json>> }
@@ -93,9 +93,9 @@ function decidePresent(
     case 'recordCheck':
       return channel.status === 'disconnected' ? nothing : connect({ verified: true, facts: command.facts }, channel)
     case 'recordFailedCheck': {
-      const { error, credentials } = command
+      const { error, credentials, reported } = command
       const known = channel.status === 'disconnected' || equal(channel.error ?? {}, error)
-      return known ? nothing : happened({ type: 'ChannelCheckFailed', error, credentials })
+      return known ? nothing : happened({ type: 'ChannelCheckFailed', error, credentials, ...(reported === true ? { reported } : {}) })
     }
     case 'tell':
       return tell(command, channel)

@@ -42,7 +42,8 @@ export const channelEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ChannelCredentialsChanged'), accessToken: secret.optional(), appSecret: secret.optional() }),
   /** The provider accepted the credentials (or, with `verified: false`, the tenant asked not to check them). */
   z.object({ type: z.literal('ChannelConnected'), verified: z.boolean(), facts: numberFacts }),
-  z.object({ type: z.literal('ChannelCheckFailed'), error: channelError, credentials: z.boolean() }),
+  /** `reported`: of a message that the provider had taken, and could not deliver for the account's sake. Its taking another one proves nothing. */
+  z.object({ type: z.literal('ChannelCheckFailed'), error: channelError, credentials: z.boolean(), reported: z.literal(true).optional() }),
   /** The provider told of a change of the number without being asked (quality, limit, name). Only what changed. */
   z.object({ type: z.literal('ChannelNumberChanged'), facts: numberFacts, reason: z.string(), at: z.iso.datetime() }),
   z.object({ type: z.literal('ChannelProfileChanged'), profile: z.record(z.string(), z.json()) }),

@@ -14,6 +14,8 @@ export type Channel = {
   readonly told: Readonly<Partial<Record<keyof NumberFacts, string>>>
   readonly verified: boolean
   readonly error?: ChannelError
+  /** The error came by a report on a message that the provider had taken. */
+  readonly reported?: true
 }
 
 export const initial: Channel = { status: 'none', name: '', phoneNumberId: '', wabaId: '', facts: {}, told: {}, verified: false }
@@ -27,12 +29,15 @@ export function evolve(state: Channel, event: ChannelEvent): Channel {
     case 'ChannelCredentialsChanged':
       return state
     case 'ChannelConnected': {
-      const { error: _, ...rest } = state
+      const { error: _, reported: _told, ...rest } = state
       return { ...rest, status: 'connected', facts: { ...state.facts, ...event.facts }, verified: event.verified }
     }
-    case 'ChannelCheckFailed':
+    case 'ChannelCheckFailed': {
+      const { reported: _, ...rest } = state
       // Only refused credentials stop a channel from working; a provider that was away says nothing about it.
-      return { ...state, ...(event.credentials ? { status: 'degraded' as const } : {}), error: event.error }
+      const status = event.credentials ? { status: 'degraded' as const } : {}
+      return { ...rest, ...status, error: event.error, ...(event.reported === true ? { reported: true } : {}) }
+    }
     case 'ChannelNumberChanged':
       return {
         ...state,

@@ -243,5 +243,9 @@ export function explain(code: number, status?: number): ProviderErrorMeaning {
   return waitSeconds === undefined ? meaning : { ...meaning, waitSeconds }
 }
 
+/** The class of an error as messages and channels carry it (`provider_131042`); undefined for one of our own. */
+export const classOfError = (code: string): ErrorClass | undefined =>
+  code.startsWith('provider_') ? explain(Number(code.slice('provider_'.length))).class : undefined
+
 /** Every code with a meaning of its own, for the generated reference. */
 export const knownCodes: readonly number[] = Object.keys(meanings).map(Number)

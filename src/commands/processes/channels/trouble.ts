@@ -4,7 +4,7 @@ import { channel } from '../../../domain/channel/channel.ts'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { CommandContext } from '../../../domain/kernel/context.ts'
 import type { MessageError } from '../../../domain/conversation/events.ts'
-import { explain } from '../../../domain/conversation/provider-errors.ts'
+import { classOfError } from '../../../domain/conversation/provider-errors.ts'
 import type { RaiseAlert, SettleAlert } from '../../alerts/alerts.ts'
 import type { Commands } from '../../kernel/execute.ts'
 
@@ -39,7 +39,7 @@ export function createChannelTrouble({
     heard(ref, { code, title, detail }) {
       const { channelId } = ref
       const entity = { type: 'channel', id: channelId }
-      switch (classOf(code)) {
+      switch (classOfError(code)) {
         case 'credentials': {
           const error = { code, title, ...(detail === undefined ? {} : { detail }) }
           return record(ref, (context) => commands.execute(channel, channelId, { type: 'recordFailedCheck', error, credentials: true }, context))
@@ -63,12 +63,10 @@ export function createChannelTrouble({
         for (const code of ['rate_limited', 'channel_blocked'])
           await settleAlert({ key: `${code}:${ref.channelId}`, reason: 'Messages go out again' }, context)
         const { state } = await commands.load(channel, ref.tenantId, ref.channelId)
-        if (state.error === undefined || classOf(state.error.code) !== 'account') return
+        const kind = state.error === undefined ? undefined : classOfError(state.error.code)
+        if (kind !== 'account' && kind !== 'backoff') return
         await commands.execute(channel, ref.channelId, { type: 'recordCheck', facts: {} }, context)
       })
     },
   }
 }
-
-const classOf = (code: string): string | undefined =>
-  code.startsWith('provider_') ? explain(Number(code.slice('provider_'.length))).class : undefined

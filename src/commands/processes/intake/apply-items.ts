@@ -7,6 +7,7 @@ import type { ItemFailure } from '../../deliveries/record-trouble.ts'
 import type { Routes } from '../../deliveries/route-delivery.ts'
 import { atMost } from '../../kernel/at-most.ts'
 import type { Commands } from '../../kernel/execute.ts'
+import type { HearReportedTrouble } from '../channels/reported-trouble.ts'
 import type { EarlyStatus, IntakeMemory } from './memory.ts'
 import type { ChangeItem, ContactItem, Item, MessageItem, NewsItem, RecordedItem, StatusItem } from './meta/items.ts'
 import { peopleOfPage } from './people-of-page.ts'
@@ -26,6 +27,7 @@ export type ReceivedNews = { readonly received: ReceivedOf<NewsItem>; readonly c
 export type IntakeHandlers = {
   readonly contact: (received: ReceivedOf<ContactItem>, context: CommandContext) => Promise<void>
   readonly news: (all: readonly ReceivedNews[]) => Promise<void>
+  readonly failedReport: HearReportedTrouble
 }
 
 export type Failure = ItemFailure
@@ -80,6 +82,8 @@ export function createApplyItems({
       for (const part of portions(all)) await applyTo(part, leftover)
     })
     await hearOfAccounts(items, leftover)
+    for (const { item, ...received } of items)
+      if (item.kind === 'status' && item.report.error !== undefined) await hearOfTrouble({ ...received, item })
     return leftover
   }
 
@@ -113,6 +117,15 @@ export function createApplyItems({
       if (!isPoison(error)) throw error
       leftover.failures.push(failureOf(received, error))
     }
+  }
+
+  /** Whoever the message was for, and whether it is known here: what stops a whole channel stops the next message too. */
+  async function hearOfTrouble(received: ReceivedOf<StatusItem>): Promise<void> {
+    const { report, phoneNumberId } = received.item
+    const channel = routes.channelOfNumber(phoneNumberId)
+    if (channel?.tenantId !== received.tenantId || report.error === undefined) return
+    const context = contextOf(received, derivedId('trouble', report.providerId, report.error.code), report.at)
+    await handlers.failedReport({ channelId: channel.channelId, error: report.error, at: report.at }, context)
   }
 
   /** Most accounts have a handful of news in a week; one whose customers click on a campaign, or whose messages another partner sees too, has thousands in an hour. */

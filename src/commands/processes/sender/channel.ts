@@ -27,6 +27,8 @@ export type Channel = {
   share: number
   /** The trouble that was told; empty until a first message came through, undefined since one did. */
   troubleCode: string | undefined
+  /** The trouble that came by reports on messages that had been taken: it is over when such a report is good. */
+  reported: string | undefined
   /** By performance.now(). */
   busyAt: number
   timer: NodeJS.Timeout | undefined
@@ -46,6 +48,7 @@ export function createChannel(lease: ChannelLease, owner: string, limits: Limits
     pausedUntil: 0,
     share: 1,
     troubleCode: '',
+    reported: undefined,
     busyAt: performance.now(),
     timer: undefined,
   }

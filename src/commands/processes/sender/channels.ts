@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
+import { channel as channelStream } from '../../../domain/channel/channel.ts'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { later } from '../../../domain/kernel/position.ts'
+import type { Commands } from '../../kernel/execute.ts'
 import { lostSender } from './attempt.ts'
 import { createChannel, type Channel } from './channel.ts'
 import { releaseChannels, renewChannels, takeChannels, type ChannelLease } from './channel-leases.ts'
@@ -28,6 +30,7 @@ export type SenderTimes = {
 type Deps = {
   pool: Pool
   store: EventStore
+  commands: Pick<Commands, 'load'>
   outbox: Pick<Outbox, 'writingSince' | 'hasReached'>
   recording: Recording
   flights: Flights
@@ -45,6 +48,8 @@ export type Channels = {
   readonly news: (news: readonly OutboxNews[]) => void
   /** The channel was (re)connected: what made it pause may be over. */
   readonly connected: (channel: ChannelRef) => void
+  /** Reports on messages that had been taken told of trouble of the channel. */
+  readonly reported: (channel: ChannelRef, code: string) => void
   /** Looks for what other processes queued or left, and lets go of what is idle. */
   readonly poll: () => Promise<void>
   readonly renew: () => Promise<void>
@@ -54,13 +59,14 @@ export type Channels = {
   readonly stats: () => SenderStats
 }
 
-export type SenderStats = { readonly channels: number; readonly waiting: number; readonly inFlight: number }
+/** `paused`: channels that send nothing for a while, because of the provider's answers. */
+export type SenderStats = { readonly channels: number; readonly waiting: number; readonly inFlight: number; readonly paused: number }
 
 const catchUpMs = 50
 
 /** Which channels this process sends for: taken when there is work and nobody else has them, given back when idle. See `Channel` for the states. */
 export function createChannels(deps: Deps): Channels {
-  const { pool, store, outbox, recording, flights, contents, owner, clock, log, limits, times, hardStop } = deps
+  const { pool, store, commands, outbox, recording, flights, contents, owner, clock, log, limits, times, hardStop } = deps
   const channels = new Map<string, Channel>()
   const wanted = new Map<string, ChannelRef>()
   const deniedUntil = new Map<string, number>()
@@ -116,6 +122,9 @@ export function createChannels(deps: Deps): Channels {
       channel.knownTo = head.position
       await Promise.all(rows.filter(({ state }) => state === 'sending').map(settleLeftBehind))
       for (const row of rows) if (row.state === 'queued') channel.schedule.put(row, now())
+      // What came meanwhile is heard of; what was before is in the channel's own stream.
+      const { state } = await commands.load(channelStream, lease.tenantId, lease.channelId)
+      if (state.reported === true && state.error !== undefined) flights.report(channel, state.error.code)
       if (channel.state !== 'taking') return
       channel.state = 'live'
       flights.wake(channel)
@@ -218,6 +227,10 @@ export function createChannels(deps: Deps): Channels {
       const channel = channels.get(channelKey(ref))
       if (channel !== undefined) flights.resume(channel)
     },
+    reported(ref, code) {
+      const channel = channels.get(channelKey(ref))
+      if (channel !== undefined) flights.report(channel, code)
+    },
     async poll() {
       await catchUp()
       // Only the process that writes the outbox hears of a message at once: who does not lets go of a channel as soon as nothing waits in it.
@@ -252,7 +265,8 @@ export function createChannels(deps: Deps): Channels {
     stats() {
       let known = 0
       for (const { schedule } of channels.values()) known += schedule.size()
-      return { channels: channels.size, waiting: Math.max(0, known - flights.underWay()), inFlight: flights.underWay() }
+      const paused = [...channels.values()].filter(({ pausedUntil }) => now() < pausedUntil).length
+      return { channels: channels.size, waiting: Math.max(0, known - flights.underWay()), inFlight: flights.underWay(), paused }
     },
   }
 }

@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { MessageError } from '../../../domain/conversation/events.ts'
+import { outgoingOf } from '../../../domain/conversation/state.ts'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import type { Attempted, Holding } from './attempt.ts'
 import { mayCall, type Channel } from './channel.ts'
 import { channelKey, type ChannelRef, type OutboxRow } from './outbox-table.ts'
 import { allowedPerSecond } from './rates.ts'
+import type { Recording } from './recording.ts'
 import type { Limits } from './schedule.ts'
 import { createTurns } from './turns.ts'
+import { reportedTrouble, type ChannelEffect } from './verdict.ts'
 
 type Deps = {
   attempt: (row: OutboxRow, holding: Holding) => Promise<Attempted>
@@ -18,6 +22,8 @@ type Deps = {
   hardStop: AbortSignal
   onTrouble: (channel: ChannelRef, error: MessageError) => void
   onWell: (channel: ChannelRef) => void
+  recording: Pick<Recording, 'lookUp'>
+  random: () => number
 }
 
 export type Flights = {
@@ -26,6 +32,8 @@ export type Flights = {
   readonly drop: (channel: Channel) => void
   /** What makes it pause may be over. */
   readonly resume: (channel: Channel) => void
+  /** Reports on messages that had been taken told of trouble of the channel. */
+  readonly report: (channel: Channel, code: string) => void
   /** Resolves when no call of the channel is under way that was begun until now. */
   readonly landed: (channel: ChannelRef) => Promise<void>
   /** Begins nothing new; resolves when nothing is under way. */
@@ -40,9 +48,12 @@ export type Flights = {
 const preparingAtOnce = 64
 const longestSleepMs = 60_000
 const longestLocalPauseMs = 60_000
+/** Between two looks at what became of the one message that was tried. Reports mostly come within a second or two. */
+const firstLookMs = 2_000
+const longestLookMs = 30_000
 
 /** All calls of the process: which channel's turn it is, how many at once, and what an answer means for the channel. */
-export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, onTrouble, onWell }: Deps): Flights {
+export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, onTrouble, onWell, recording, random }: Deps): Flights {
   const turns = createTurns<Channel>()
   const underWay = new Map<Promise<void>, string>()
   const ofTenant = new Map<string, number>()
@@ -120,7 +131,7 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
       const attempted = await attempt(row, { holder, mayCall: () => mayCall(channel), streak: () => channel.streak, leaves })
       localTrouble.delete(row.messageId)
       schedule.finish(row.messageId, attempted.end, now())
-      learn(channel, attempted)
+      learn(channel, attempted, row)
     } catch (error) {
       // Before the call anything may throw, after it only a hard stop does. The message keeps its place.
       const times = (localTrouble.get(row.messageId) ?? 0) + 1
@@ -133,12 +144,13 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
     channel.busyAt = performance.now()
   }
 
-  function learn(channel: Channel, { called, throughput, channel: effect }: Attempted): void {
+  function learn(channel: Channel, { called, throughput, channel: effect }: Attempted, row: OutboxRow): void {
     const { schedule } = channel
-    const { pauseMs, slower, trouble } = effect
+    const { trouble } = effect
     if (called !== undefined) schedule.setPerSecond(allowedPerSecond(throughput ?? {}, limits.perSecond))
     // What is accepted during a pause was in flight when the trouble came: it does not prove that it is over.
     if (called === 'accepted' && now() >= channel.pausedUntil) {
+      if (channel.reported !== undefined) return prove(channel, channel.reported, row)
       channel.streak = 0
       if (channel.troubleCode !== undefined) onWell({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId })
       // Those that failed together with the first wait for moments of their own, up to an hour away.
@@ -147,16 +159,63 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
       schedule.succeeded()
       if (channel.share < 1) slowTo(channel, Math.min(1, channel.share + 0.005))
     }
-    // What was in flight together fails together: it counts once.
-    if (pauseMs !== undefined && now() >= channel.pausedUntil) {
-      channel.streak++
-      channel.pausedUntil = now() + pauseMs
-      schedule.pause(channel.pausedUntil)
-      if (slower === true) slowTo(channel, Math.max(1 / 32, channel.share / 2))
-    }
+    hold(channel, effect)
     if (trouble !== undefined && trouble.code !== channel.troubleCode) {
       channel.troubleCode = trouble.code
       onTrouble({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId }, trouble)
+    }
+  }
+
+  /** What was in flight together fails together: it counts once. */
+  function hold(channel: Channel, { pauseMs, slower }: ChannelEffect): void {
+    if (pauseMs === undefined || now() < channel.pausedUntil) return
+    channel.streak++
+    channel.pausedUntil = now() + pauseMs
+    channel.schedule.pause(channel.pausedUntil)
+    if (slower === true) slowTo(channel, Math.max(1 / 32, channel.share / 2))
+  }
+
+  function report(channel: Channel, code: string): void {
+    const trouble = reportedTrouble(code, { streak: channel.streak + 1, random: random() })
+    if (trouble === undefined) return
+    if (trouble.lasting) channel.reported = channel.troubleCode = code
+    hold(channel, trouble)
+  }
+
+  function resume(channel: Channel): void {
+    channel.pausedUntil = 0
+    channel.streak = 0
+    // Whoever mended it is told again if that did not help: what was on record of the trouble is gone with the good test.
+    channel.troubleCode = ''
+    channel.schedule.resume(now())
+    wake(channel)
+  }
+
+  /**
+   * Meta takes messages of an account that it will not deliver for, and says so seconds later. So the one that was tried alone has to be delivered
+   * before others follow; without a report the next one is tried after another pause.
+   */
+  function prove(channel: Channel, code: string, row: OutboxRow): void {
+    const { pauseMs = 0 } = reportedTrouble(code, { streak: Math.max(1, channel.streak), random: random() }) ?? {}
+    channel.pausedUntil = now() + pauseMs
+    channel.schedule.pause(channel.pausedUntil)
+    awaitReport(channel, row).catch((error: unknown) => log.warn({ err: error }, 'nobody could look whether a message was delivered'))
+  }
+
+  async function awaitReport(channel: Channel, row: OutboxRow): Promise<void> {
+    for (let looks = 0; channel.state === 'live' && channel.reported !== undefined && now() < channel.pausedUntil; looks++) {
+      await sleep(Math.min(longestLookMs, firstLookMs * 1.5 ** looks), undefined, { ref: false, signal: hardStop }).catch(() => undefined)
+      if (hardStop.aborted || phase.stopping) return
+      const { state } = await recording.lookUp(row, row.attempt + 1, channel.holder)
+      const reports = outgoingOf(state, row.messageId)?.reported ?? []
+      if (channel.reported === undefined || reports.length === 0) continue
+      if (reports.includes('failed')) {
+        channel.pausedUntil = 0
+        return report(channel, channel.reported)
+      }
+      channel.reported = undefined
+      onWell({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId })
+      return resume(channel)
     }
   }
 
@@ -172,14 +231,8 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
       clearTimeout(channel.timer)
       turns.remove(channel.lease.tenantId, channel.lease.channelId)
     },
-    resume(channel) {
-      channel.pausedUntil = 0
-      channel.streak = 0
-      // Whoever mended it is told again if that did not help: what was on record of the trouble is gone with the good test.
-      channel.troubleCode = ''
-      channel.schedule.resume(now())
-      wake(channel)
-    },
+    report,
+    resume,
     async landed(ref) {
       const key = channelKey(ref)
       await Promise.allSettled([...underWay].flatMap(([flight, of]) => (of === key ? [flight] : [])))

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryResult } from 'pg'
 import type { Logger } from 'pino'
-import type { EventType } from '../../../domain/catalogue.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import { start, type Position } from '../../../domain/kernel/position.ts'
@@ -10,7 +9,7 @@ import { inOneFlight } from '../../../postgres/transaction.ts'
 import { outboxChanges, outboxTypes, type Content, type OutboxChange } from './outbox-changes.ts'
 import { withReturned } from './outbox-returned.ts'
 import { attemptsOf, purgeRecentSends, sendsStatement } from './recent-sends.ts'
-import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type ChannelRef, type OutboxRow } from './outbox-table.ts'
+import { deleteStatement, insertStatement, outboxRow, rowOfNew, updateStatement, type OutboxRow } from './outbox-table.ts'
 
 export const outboxSubscription = 'outbox'
 
@@ -34,13 +33,7 @@ type Options = {
   signal: AbortSignal
   log: Pick<Logger, 'warn' | 'debug'>
   onNews: (news: readonly OutboxNews[]) => void
-  onConnected: (channel: ChannelRef) => void
 }
-
-/** A channel that may send (again). */
-const connectedTypes = ['ChannelConnected', 'ChannelCredentialsChanged'] as const satisfies readonly EventType[]
-const types: readonly string[] = [...outboxTypes, ...connectedTypes]
-const connected: ReadonlySet<string> = new Set(connectedTypes)
 
 const lazyMs = 1_000
 const purgeMs = 60_000
@@ -50,7 +43,7 @@ const sharedMs = 50
  * The log → work.outbox. WAITING (another process writes it) → WRITING → WAITING when the lease is lost; any other trouble ends in WRITING again, from the checkpoint.
  * Invariant: the rows are those that the events up to the checkpoint make, because both are written in one transaction that begins with the checkpoint.
  */
-export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, onConnected }: Options): Outbox {
+export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews }: Options): Outbox {
   /** Everything up to here is in the table; undefined while another process writes it. */
   let applied: Position | undefined
   let since: Position | undefined
@@ -98,13 +91,12 @@ export function runOutbox({ store, pool, owner, leaseMs, signal, log, onNews, on
       purgeRecentSends(pool).catch((error: unknown) => log.debug({ err: error }, 'what was sent a while ago could not be forgotten'))
     }, purgeMs)
     try {
-      for await (const delivery of store.subscribe({ after: lease.position, filter: { types }, signal: ended })) {
+      for await (const delivery of store.subscribe({ after: lease.position, filter: { types: outboxTypes }, signal: ended })) {
         const { events, through } = delivery.kind === 'page' ? delivery : { events: [], through: delivery.through }
         const changes = await withReturned(outboxChanges(events), through, { store, db: pool })
         if (changes.length > 0) await inTurn(() => commit(changes, through, events))
         seen = through
         applied = through
-        for (const { type, stream } of events) if (connected.has(type)) onConnected({ tenantId: stream.tenantId, channelId: stream.id })
       }
       if (failed.signal.aborted) throw failed.signal.reason
     } finally {

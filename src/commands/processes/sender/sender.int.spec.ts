@@ -47,20 +47,22 @@ const rejected = (code: number, status = 400): SendOutcome => ({ outcome: 'rejec
 const someone = (channel = channelId) => here.openConversation(tenantId, channel, `549${Math.floor(Math.random() * 1e10)}`)
 const texts = () => provider.calls.map(({ text }) => text)
 const eventsBecome = (messageId: string, events: string[]) => expect.poll(() => here.eventsOf(messageId)).toEqual(events)
-const connectAgain = async () =>
+const ofChannel = async (type: string, data: Record<string, unknown>) =>
   here.store.append({
     stream: { tenantId, category: 'channel', id: channelId },
     expected: 'any',
     events: [
       {
         id: randomUUID(),
-        type: 'ChannelConnected',
+        type,
         schemaVersion: 1,
-        data: { verified: true, facts: {} },
+        data,
         meta: { occurredAt: new Date().toISOString(), correlationId: 'c', causationId: 'c', actor: { kind: 'user', id: 'u' } },
       },
     ],
   })
+
+const connectAgain = async () => ofChannel('ChannelConnected', { verified: true, facts: {} })
 
 describe('sending', () => {
   it('records the attempt, calls with the opened text and address, and records the answer', async () => {
@@ -315,6 +317,51 @@ describe('an answer that is not "accepted"', () => {
       await connectAgain()
       await expect.poll(() => here.outbox()).toEqual([])
       expect(provider.calls).toHaveLength(refused + 1 + 10)
+    })
+
+    it('is the same when reports tell of it, and over when a message that is tried alone is delivered', async () => {
+      const told: string[] = []
+      let passed = 0
+      const options = { clock: () => new Date(Date.now() + passed), onChannelWell: () => told.push('well'), limits: twoAtOnce }
+      const inOther = startIn(there, options)
+      const ana = await someone()
+      const first = await here.queue(tenantId, channelId, ana, 'taken')
+      await eventsBecome(first, ['MessageQueued', 'SendAttempted', 'SendAccepted'])
+      told.length = 0
+      const error = { code: 'provider_131042', title: 'There is a problem with the payment' }
+      await ofChannel('ChannelCheckFailed', { error, credentials: false, reported: true })
+      await expect.poll(() => inOther.stats().paused).toBe(1)
+      const waiting = new Map<string, string>()
+      for (const text of ['one', 'two', 'three']) {
+        const somebody = await someone()
+        waiting.set(await here.queue(tenantId, channelId, somebody, text), somebody.id)
+      }
+      await expect.poll(async () => (await here.outbox()).length).toBe(3)
+      await sleep(1_300)
+      expect(provider.calls).toHaveLength(1)
+      // Who takes the channel over knows it too.
+      await inOther.stop()
+      startIn(here, options)
+      await sleep(1_300)
+      expect(provider.calls).toHaveLength(1)
+
+      passed += minutes(15)
+      await expect.poll(() => provider.calls.length).toBe(2)
+      await sleep(1_300)
+      expect(provider.calls).toHaveLength(2)
+      expect(told).toEqual([])
+      const messageId = provider.calls[1]?.messageId ?? ''
+      const delivered = {
+        type: 'recordStatus',
+        messageId,
+        providerId: `wamid.${messageId}.2`,
+        status: 'delivered',
+        at: new Date().toISOString(),
+      } as const
+      await here.commands.execute(conversation, waiting.get(messageId) ?? '', delivered, here.context(tenantId))
+      await expect.poll(() => told, { timeout: 20_000 }).toEqual(['well'])
+      await expect.poll(() => here.outbox(), { timeout: 20_000 }).toEqual([])
+      expect(provider.calls).toHaveLength(4)
     })
 
     it('is not what an error of one recipient is: the others go on and nobody is told', async () => {

@@ -12,6 +12,7 @@ import type { ResolveMedia } from '../../media/resolve-media.ts'
 import type { CloudApi } from '../../ports/cloud-api.ts'
 import { createAttempt, type AccountOf } from './attempt.ts'
 import { createFlights } from './flights.ts'
+import { followChannelNews } from './channel-news.ts'
 import { createChannels, type SenderStats, type SenderTimes } from './channels.ts'
 import type { Content } from './outbox-changes.ts'
 import type { ChannelRef } from './outbox-table.ts'
@@ -78,17 +79,17 @@ export function startSender(options: SenderOptions): Sender {
   const hardStop = new AbortController()
   const contents = new LRUCache<string, Content>({ max: contentsKept })
   const recording = createRecording({ commands, store, clock, log })
-  const given = { pool, store, recording, contents, owner, clock, log, limits, hardStop: hardStop.signal }
+  const given = { pool, store, commands, recording, contents, owner, clock, log, limits, hardStop: hardStop.signal }
   const attempt = createAttempt({ ...given, cloudApi, vault, accountOf, recipientOf: remembering(recipientOf), media, random })
-  const flights = createFlights({ ...given, attempt, atOnce, onTrouble, onWell })
+  const flights = createFlights({ ...given, attempt, atOnce, onTrouble, onWell, random })
   const outbox = runOutbox({
     ...given,
     signal,
     leaseMs: times.leaseMs,
     onNews: (news) => channels.news(news),
-    onConnected: (channel) => channels.connected(channel),
   })
   const channels = createChannels({ ...given, outbox, flights, times })
+  const hearing = followChannelNews({ store, signal, log, onConnected: channels.connected, onReported: channels.reported })
 
   async function regularly(ms: number, work: () => Promise<void>, until: AbortSignal): Promise<void> {
     while (!until.aborted) {
@@ -107,7 +108,7 @@ export function startSender(options: SenderOptions): Sender {
     const patience = setTimeout(() => hardStop.abort(), stopMs)
     await flights.stop()
     clearTimeout(patience)
-    await Promise.all([outbox.done, polling])
+    await Promise.all([outbox.done, polling, hearing])
     await channels.release()
     released.abort()
     await renewing

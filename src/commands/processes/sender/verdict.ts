@@ -1,5 +1,5 @@
 import type { MessageError } from '../../../domain/conversation/events.ts'
-import { explain, type ErrorClass } from '../../../domain/conversation/provider-errors.ts'
+import { classOfError, explain, type ErrorClass } from '../../../domain/conversation/provider-errors.ts'
 import type { ProviderError, SendOutcome } from '../../ports/cloud-api.ts'
 
 /** What the answer to a call means for the message. `retryAt` in milliseconds. */
@@ -36,6 +36,29 @@ const minute = 60 * second
 const backOff = (nth: number, base: number, most: number, random: number): number =>
   Math.min(most, base * 2 ** Math.min(20, nth - 1)) * (0.5 + random / 2)
 
+type Streak = Pick<Tried, 'streak' | 'random'>
+
+/** What concerns the whole channel, and for how long nothing of it goes out. */
+const pauses = {
+  backoff: ({ streak, random }: Streak) => backOff(streak, second, 5 * minute, random),
+  credentials: ({ streak, random }: Streak) => backOff(streak, minute, 5 * minute, random),
+  // Not random: one probe of each channel, and Meta counts what is sent on at a spam limit.
+  account: ({ streak }: Streak) => Math.min(60 * minute, 15 * minute * 2 ** Math.min(20, streak - 1)),
+}
+
+/**
+ * An error of the whole channel that came by a report, long after the message was taken: the same pause as for one that is the answer to a call.
+ * `lasting`: that the next message is taken does not prove that it is over. Undefined for what is about one message.
+ */
+export function reportedTrouble(
+  code: string,
+  tried: Streak,
+): { readonly pauseMs: number; readonly slower: boolean; readonly lasting: boolean } | undefined {
+  const kind = classOfError(code)
+  if (kind !== 'backoff' && kind !== 'credentials' && kind !== 'account') return undefined
+  return { pauseMs: pauses[kind](tried), slower: kind === 'backoff', lasting: kind !== 'backoff' }
+}
+
 /** Total and pure: every answer of the provider → what is recorded, and how the channel goes on. */
 export function judge(outcome: SendOutcome, tried: Tried): Verdict {
   switch (outcome.outcome) {
@@ -66,19 +89,18 @@ function refused(answer: ProviderError, tried: Tried): Verdict {
       if (!safeToRepeat) return { result: { kind: 'unknown', reason: `${error.title} (${answer.code})` }, channel: {} }
       return { result: counted(error, Math.max(wait, backOff(tried.tries, second, 10 * minute, tried.random)), tried), channel: {} }
     case 'backoff': {
-      const pauseMs = Math.max(wait, backOff(tried.streak, second, 5 * minute, tried.random))
+      const pauseMs = Math.max(wait, pauses.backoff(tried))
       return { result: patient(error, pauseMs, tried), channel: { pauseMs, slower: true, ...(tried.streak >= 5 ? { trouble: error } : {}) } }
     }
     case 'pair_limit':
       // Meta's own rule: 4^n seconds.
       return { result: patient(error, Math.max(wait, Math.min(60 * minute, 4 ** Math.min(10, tried.tries - 1) * second)), tried), channel: {} }
     case 'credentials': {
-      const pauseMs = backOff(tried.streak, minute, 5 * minute, tried.random)
+      const pauseMs = pauses.credentials(tried)
       return { result: patient(error, pauseMs, tried), channel: { pauseMs, trouble: error } }
     }
     case 'account': {
-      // Not random: one probe of each channel, and Meta counts what is sent on at a spam limit.
-      const pauseMs = Math.max(wait, Math.min(60 * minute, 15 * minute * 2 ** Math.min(20, tried.streak - 1)))
+      const pauseMs = Math.max(wait, pauses.account(tried))
       return { result: patient(error, pauseMs, tried), channel: { pauseMs, trouble: error } }
     }
     case 'human':
