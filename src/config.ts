@@ -96,7 +96,7 @@ export const environment = z.object({
   META_GRAPH_URL: variable(url(['http:', 'https:']).optional(), {
     takes: 'URL',
     says: "Base address of Meta's Graph API.",
-    otherwise: `\`${defaultGraphUrl}\`; the simulator in demo mode`,
+    otherwise: `\`${defaultGraphUrl}\`; in demo mode always the simulator`,
   }),
   META_GRAPH_VERSION: variable(
     z

@@ -73,7 +73,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   const { server, port, serve } = await listen(config.http)
   // Only where there is a demo: an installation in earnest does not carry the simulator in its memory.
   const demoParts = config.demo ? await import('./composition/demo.ts') : undefined
-  const world = demoParts?.createDemoWorld({ port, log })
+  const world = demoParts?.createDemoWorld({ port, verifyToken: config.meta.verifyToken, log })
   let fleet: Fleet | undefined
   const cleanUp: (() => Promise<unknown>)[] = [async () => world?.close()]
   const stop = async (): Promise<void> => {

@@ -30,9 +30,10 @@ const number = {
   verified_name: 'Inmobiliaria Demo',
 }
 
-export function createDemoWorld({ port, log }: { port: number; log: Logger }): DemoWorld {
+/** `verifyToken`: what a real app shows beside the demo; the simulator then shows the same. */
+export function createDemoWorld({ port, verifyToken: given, log }: { port: number; verifyToken: string | undefined; log: Logger }): DemoWorld {
   const appSecret = randomBytes(32).toString('hex')
-  const verifyToken = randomBytes(16).toString('hex')
+  const verifyToken = given ?? randomBytes(16).toString('hex')
   const simulator: Simulator = createSimulator({
     appSecret,
     verifyToken,

@@ -44,7 +44,9 @@ const list = async (path: string): Promise<Json[]> => (await call('GET', path)).
 
 beforeAll(async () => {
   db = await freshDatabase()
-  recado = await startRecado({ env: { DATABASE_URL: db.url, RECADO_DATA_DIR: dataDir, RECADO_DEMO: '1', LOG_LEVEL: 'warn' } })
+  recado = await startRecado({
+    env: { DATABASE_URL: db.url, RECADO_DATA_DIR: dataDir, RECADO_DEMO: '1', META_VERIFY_TOKEN: 'made-up', LOG_LEVEL: 'warn' },
+  })
   const session = (await (await fetch(`${recado.url}/demo/session`)).json()) as { api_key: string }
   key = session.api_key
 })
@@ -52,6 +54,11 @@ afterAll(async () => {
   await recado.stop()
   await db.drop()
   rmSync(dataDir, { recursive: true, force: true })
+})
+
+it('lets a real app verify the webhook address beside the demo', async () => {
+  const verified = await fetch(`${recado.url}/webhooks/meta?hub.mode=subscribe&hub.verify_token=made-up&hub.challenge=1158201444`)
+  expect([verified.status, await verified.text()]).toEqual([200, '1158201444'])
 })
 
 describe('a delivery of the provider', () => {
