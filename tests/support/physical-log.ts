@@ -14,17 +14,33 @@ export type Fate = 'ok' | 'stored, unknown' | 'not stored, unknown'
 
 /**
  * The streams of a server in memory, for what is decided above it, in thousands of cases a second. Everything takes a turn or more of the event loop; `fate` is
- * asked about each append. What the server itself does is the double's to know (`tests/support/eventstoredb-double`).
+ * asked about each append. `commitTurns`: what was accepted counts for the next append at once, and is read only after so many turns (1), as the server does it.
+ * What the server itself does is the double's to know (`tests/support/eventstoredb-double`).
  */
 export function createPhysicalLogInMemory({
   fate = () => 'ok',
+  commitTurns = () => 1,
   maxAppendBytes = 1024 * 1024,
-}: { fate?: (stream: string) => Fate; maxAppendBytes?: number } = {}) {
+}: { fate?: (stream: string) => Fate; commitTurns?: () => number; maxAppendBytes?: number } = {}) {
   const streams = new Map<string, Recorded[]>()
   const all: Recorded[] = []
+  let committed = -1n
+  let committing: Promise<void> = Promise.resolve()
   const appends: { stream: string; bytes: number; events: number }[] = []
   let reads = 0
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  /** In the order of acceptance, always. */
+  async function commit({ position }: Recorded): Promise<void> {
+    const before = committing
+    committing = (async () => {
+      for (let turns = commitTurns(); turns > 0; turns--) await turn()
+      await before
+      committed = position?.commit ?? committed
+    })()
+    await committing
+  }
+  const isCommitted = ({ position }: Recorded): boolean => (position?.commit ?? 0n) <= committed
 
   function store(stream: string, events: readonly EventData[]): Recorded {
     const stored = streams.get(stream) ?? []
@@ -63,16 +79,17 @@ export function createPhysicalLogInMemory({
       const last = streams.get(stream)?.at(-1)?.revision ?? -1n
       if (expected !== 'any' && (expected === 'no_stream' ? -1n : expected) !== last)
         return { stored: false, actual: last === -1n ? undefined : last }
-      const { revision, position } = store(stream, events)
+      const stored = store(stream, events)
+      const { revision, position } = stored
       appends.push({ stream, bytes, events: events.length })
-      await turn()
+      await commit(stored)
       if (outcome === 'stored, unknown') throw new StoreUnavailable('connection', 'nobody knows (it was stored)')
       return { stored: true, revision, position: position?.commit ?? 0n }
     },
     async readStream(stream, { from = 'start', backwards = false, limit }) {
       await turn()
       reads++
-      const stored = streams.get(stream) ?? []
+      const stored = (streams.get(stream) ?? []).filter(isCommitted)
       const gone = Number(stored[0]?.revision ?? 0)
       const at = from === 'start' ? 0 : from === 'end' ? stored.length - 1 : Math.max(backwards ? -1 : 0, Number(from) - gone)
       const found = backwards ? stored.slice(0, at + 1).toReversed() : stored.slice(at)
@@ -80,7 +97,7 @@ export function createPhysicalLogInMemory({
     },
     async readAt(commit) {
       await turn()
-      const event = all.find(({ position }) => position?.commit === commit)
+      const event = all.find((one) => one.position?.commit === commit && isCommitted(one))
       return event === undefined ? undefined : { event }
     },
   }

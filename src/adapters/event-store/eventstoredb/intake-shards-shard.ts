@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreUnavailable } from '../../../domain/kernel/event-store.ts'
 import type { Position } from '../../../domain/kernel/position.ts'
 import type { StreamRef } from '../../../domain/kernel/stream.ts'
@@ -38,6 +39,8 @@ type Fresh = { readonly unit: Unit; readonly name: string; readonly bodies: read
 /** Enough that the server's cost per append is spread thin; a reader of one delivery reads its pack. */
 const packEvents = 128
 const packBytes = 512 * 1024
+/** How long what was accepted may stay unread: the server gives up on commits after some 2 s. */
+const commitPatienceMs = 5_000
 /** Taken from the queue at once, bodies included. */
 const batchBytes = 4 * 1024 * 1024
 
@@ -47,7 +50,8 @@ const batchBytes = 4 * 1024 * 1024
  * next turn; nobody waits for a timer.
  *
  * Invariant: a delivery begins once. An append is only ever made against the exact end that the window knows, so another process that was faster, or our own append
- * of which nobody knew whether it was stored, makes it fail; then what is new is read, repeats are taken out, and it is tried again.
+ * of which nobody knew whether it was stored, makes it fail; then what is new is read, repeats are taken out, and it is tried again. The server decides on
+ * what it has accepted and shows what it has committed: what made our append fail may not be there to be read for a moment.
  */
 export function createShard({ shard, physical, window, places, queue, putBodies, decideBegun, begunAt, locate, floor, onStored }: ShardOptions) {
   const stream = intakeStream(shard)
@@ -123,6 +127,8 @@ export function createShard({ shard, physical, window, places, queue, putBodies,
     let left = pack
     try {
       while (left.length > 0) {
+        // Known while an append is made: one that is answered into a window that is just being loaded would hide what came before it.
+        await window.ready()
         left = left.filter(({ unit, name }) => {
           const begun = window.get(name)
           if (begun !== undefined) answerBegun(unit, begun)
@@ -157,12 +163,25 @@ export function createShard({ shard, physical, window, places, queue, putBodies,
       answer(left, stored.position)
       return true
     }
-    await window.refresh()
-    if (window.tip() !== tip) return false
-    // The stream ends elsewhere than we saw it end: it is not the log that we knew (a restored copy). Nothing that we believe about it holds.
+    if (stored.actual !== undefined && stored.actual > tip) {
+      await seenThrough(stored.actual)
+      return false
+    }
+    // The stream ends before where we saw it end: it is not the log that we knew (a restored copy). Nothing that we believe about it holds.
     window.reset()
     fail(prepared.splice(0), lost())
     throw lost()
+  }
+
+  /** @throws StoreUnavailable when it is not shown in time: it may never have been committed, after a change of leaders. */
+  async function seenThrough(revision: bigint): Promise<void> {
+    const since = performance.now()
+    for (let tries = 0; ; tries++) {
+      await window.refresh()
+      if (window.tip() >= revision) return
+      if (performance.now() - since > commitPatienceMs) throw unseen()
+      await sleep(Math.min(200, 2 ** tries))
+    }
   }
 
   function takePack(): Fresh[] {
@@ -230,6 +249,8 @@ export function createShard({ shard, physical, window, places, queue, putBodies,
     },
   }
 }
+
+const unseen = (): StoreUnavailable => new StoreUnavailable('connection', 'the log of deliveries is longer than it is shown to be', 1)
 
 const lost = (): StoreUnavailable => new StoreUnavailable('connection', 'the log of deliveries does not end where it was seen to end')
 

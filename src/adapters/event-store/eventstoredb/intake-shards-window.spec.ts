@@ -90,6 +90,40 @@ describe('what a shard keeps in mind', () => {
     expect(window.size()).toBe(20)
   })
 
+  it('has no hole: an own append that is known of before what others appended in front of it is read with them', async () => {
+    const { physical, append } = await shardOf(3)
+    const window = createWindow({ shard: 0, physical, size: 10 })
+    await window.ready()
+    for (const nth of [3, 4]) await append(nth)
+    window.add(nameOf(4), { first: positionOf(10 ** 9), count: 1, id: '', revision: 4n })
+    await window.refresh()
+    expect(window.tip()).toBe(4n)
+    for (const nth of [3, 4]) expect(window.get(nameOf(nth))).toBeDefined()
+  })
+
+  it('looks again for whoever comes while it is looking', async () => {
+    const { physical, append } = await shardOf(3)
+    const answer = Promise.withResolvers<void>()
+    let isSlow = false
+    const slow: typeof physical = {
+      ...physical,
+      async readStream(...read) {
+        const found = await physical.readStream(...read)
+        if (isSlow) await answer.promise
+        return found
+      },
+    }
+    const window = createWindow({ shard: 0, physical: slow, size: 10 })
+    await window.ready()
+    isSlow = true
+    const looking = window.refresh()
+    await append(3)
+    const again = window.refresh()
+    answer.resolve()
+    await Promise.all([looking, again])
+    expect(window.get(nameOf(3))).toBeDefined()
+  })
+
   it('learns what others have appended since', async () => {
     const { physical, append } = await shardOf(3)
     const window = createWindow({ shard: 0, physical, size: 10 })

@@ -39,8 +39,9 @@ export type Window = {
   /** Whether nothing of the shard is older than the window. */
   readonly whole: () => boolean
   readonly get: (stream: string) => Begun | undefined
+  /** Of an own append. Left to the next `refresh` when something before it was not read yet. */
   readonly add: (stream: string, known: Known) => void
-  /** Reads what others have appended since. */
+  /** Reads what others have appended up to the moment it is called, as far as the server shows it. */
   readonly refresh: () => Promise<void>
   /** Lets go of what is too much, never of anything after `floor`. @throws StoreUnavailable when the index is so far behind that nothing more can be remembered. */
   readonly trim: (floor: bigint) => Promise<void>
@@ -63,6 +64,7 @@ export function createWindow({ shard, physical, places, size }: WindowOptions): 
   let whole = true
   let loading: Promise<void> | undefined
   let refreshing: Promise<void> | undefined
+  let refreshingNext: Promise<void> | undefined
   let indexed = start
 
   /** Backwards as far as it holds, or as far as the index has not come; then turned around, so that the oldest is let go of first. */
@@ -91,8 +93,16 @@ export function createWindow({ shard, physical, places, size }: WindowOptions): 
   }
 
   async function forward(): Promise<void> {
-    for (;;) {
-      const packs = await physical.readStream(stream, { from: tip + 1n, limit: page })
+    await ready()
+    for (let full = true; full;) {
+      const after = tip
+      const packs = await physical.readStream(stream, { from: after + 1n, limit: page })
+      full = packs.length === page
+      if (tip < after) {
+        // Loaded anew meanwhile, from an earlier end: what was read would leave a hole.
+        full = true
+        continue
+      }
       for (const pack of packs) {
         const { revision } = recorded(pack)
         // Our own append may have been answered while this was read.
@@ -100,31 +110,45 @@ export function createWindow({ shard, physical, places, size }: WindowOptions): 
         for (const [name, one] of beginnings(pack)) known.set(name, one)
         tip = revision
       }
-      if (packs.length < page) return
     }
   }
 
-  return {
-    ready() {
-      loading ??= load().catch((error: unknown) => {
-        loading = undefined
-        throw error
+  function ready(): Promise<void> {
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined
+      throw error
+    })
+    return loading
+  }
+
+  /** One that is under way may have read already what was the end before the caller came: it is waited for, and everybody who waits shares the one after it. */
+  function refresh(): Promise<void> {
+    if (refreshing === undefined) {
+      refreshing = forward().finally(() => {
+        refreshing = undefined
       })
-      return loading
-    },
+      return refreshing
+    }
+    refreshingNext ??= refreshing
+      .catch(() => undefined)
+      .then(() => {
+        refreshingNext = undefined
+        return refresh()
+      })
+    return refreshingNext
+  }
+
+  return {
+    ready,
     tip: () => tip,
     whole: () => whole,
     get: (name) => known.get(name),
     add(name, one) {
+      if (one.revision > tip + 1n) return
       known.set(name, one)
       if (one.revision > tip) tip = one.revision
     },
-    refresh() {
-      refreshing ??= forward().finally(() => {
-        refreshing = undefined
-      })
-      return refreshing
-    },
+    refresh,
     async trim(floor) {
       if (places === undefined || known.size <= size) return
       for (const [name, { first, revision }] of known) {

@@ -100,6 +100,23 @@ describe('deliveries that share an append', () => {
     expect(log.events().map(({ event }) => event.version)).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
+  it('waits for what another process has just appended and nobody can read yet, instead of taking the log for another one', async () => {
+    let turns = 1
+    const log = createPhysicalLogInMemory({ commitTurns: () => turns })
+    const [here, there] = [openShards(log), openShards(log)]
+    await here.append({ stream: delivery('seen'), expected: 0, events: someEvents() })
+    await there.append({ stream: delivery('seen'), expected: 0, events: someEvents() })
+    turns = 200
+    const mine = { stream: delivery(sameShard('seen')), expected: 0, events: someEvents() }
+    const outcomes = await Promise.all([
+      here.append({ stream: delivery(sameShard(sameShard('seen'))), expected: 0, events: someEvents() }),
+      there.append(mine),
+    ])
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['appended', 'appended'])
+    expect(await here.append(mine)).toMatchObject({ outcome: 'duplicate' })
+    expect(log.events()).toHaveLength(3)
+  })
+
   it('knows a stream that has not begun', async () => {
     const shards = openShards(createPhysicalLogInMemory())
     expect(await shards.append({ stream: delivery(), expected: 1, events: someEvents() })).toEqual({ outcome: 'conflict', version: 0 })
@@ -152,9 +169,9 @@ describe('deliveries that share an append', () => {
     const step = fc.record({ process: fc.nat(2), id: fc.nat(30), dies: fc.boolean() })
     const fates = fc.array(fc.constantFrom<Fate>('ok', 'ok', 'ok', 'stored, unknown', 'not stored, unknown'), { minLength: 1, maxLength: 40 })
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80 }), fates, fc.nat(5), async (steps, fates, behind) => {
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80 }), fates, fc.nat(5), fc.nat(6), async (steps, fates, behind, slow) => {
         let asked = 0
-        const log = createPhysicalLogInMemory({ fate: () => fates[asked++ % fates.length] ?? 'ok' })
+        const log = createPhysicalLogInMemory({ fate: () => fates[asked++ % fates.length] ?? 'ok', commitTurns: () => 1 + (asked % (slow + 1)) })
         const open = () => openShards(log, { places: log.places(() => behind), windowSize: 2 })
         const processes = [open(), open(), open()]
         const acknowledged: { id: string; position: string }[] = []

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AllStreamResolvedEvent, AppendExpectedRevision, EventData, ResolvedEvent } from '@eventstore/db-client'
+import type { AllStreamResolvedEvent, AppendExpectedRevision, EventData, ResolvedEvent, StreamingRead } from '@eventstore/db-client'
 import { StoreUnavailable } from '../../../domain/kernel/event-store.ts'
 import type { Connection } from './connection.ts'
 import { drain } from './drain.ts'
@@ -111,6 +111,24 @@ export function createPhysical({ connection, closing }: { connection: Connection
     }
   }
 
+  /**
+   * A read whose client is thrown away meanwhile ends as if there were nothing more, for the client swallows its own cancellations: half of a stream must not
+   * be taken for all of it.
+   */
+  async function drained<T>(open: () => StreamingRead<T>, take: (one: T) => boolean, options: Parameters<typeof drain>[2]): Promise<void> {
+    const life = connection.life()
+    let enough = false
+    await drain(
+      open,
+      (one) => {
+        enough = !take(one)
+        return !enough
+      },
+      options,
+    )
+    if (life.aborted && !enough) throw Object.assign(new Error('the client was replaced during a read'), { code: 14 })
+  }
+
   async function persistently<T>(call: () => Promise<T>, streamName: string): Promise<T | { conflict: bigint | undefined }> {
     const since = performance.now()
     for (let tries = 0; ; tries++) {
@@ -207,7 +225,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
       return inLane(async () => {
         const found: ResolvedEvent[] = []
         const direction = backwards ? 'backwards' : 'forwards'
-        await drain(
+        await drained(
           () => connection.client().readStream(streamName, { ...options(), fromRevision: from, direction, maxCount: limit }),
           (resolved) => found.push(resolved) < limit,
           { signal: closing },
@@ -219,7 +237,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
       return reading(async () => {
         const at = { commit: position, prepare: position }
         let found: AllStreamResolvedEvent | undefined
-        await drain(
+        await drained(
           () => connection.client().readAll({ ...options(), fromPosition: at, maxCount: 1 }),
           (resolved) => {
             if (resolved.event?.position.commit === position) found = resolved
@@ -233,7 +251,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
     backwards: (take, limit) =>
       reading(
         () =>
-          drain(
+          drained(
             () =>
               connection
                 .client()
@@ -246,7 +264,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
     isPlace: (position) =>
       reading(async () => {
         try {
-          await drain(
+          await drained(
             () => connection.client().readAll({ ...options(), fromPosition: position, maxCount: 1 }),
             () => false,
             { signal: closing },

@@ -54,11 +54,15 @@ export async function followPlaces({ store, pool, owner, log, signal, onIndexed 
       // A checkpoint ahead of the log is another log's: an index of two logs would mix them up, so it stands still and says so.
       if (error instanceof RangeError)
         log.error({ err: error }, 'the index of the log belongs to another log: es.places and its checkpoint have to be emptied')
+      else if (isTwice(error)) log.error({ err: error }, 'the index of the log stands still: the log holds the beginning of a delivery twice')
       else if (!(error instanceof StoreUnavailable)) log.warn({ err: error }, 'the index of the log was disturbed, going on from its checkpoint')
       await pause(Math.min(longestWaitMs, 100 * 2 ** Math.min(disturbances++, 7)), held)
     }
   })
 }
+
+const isTwice = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === 'places_deliveries'
 
 /** The number goes on from the last one: behind the compare-and-set there is nobody else who could give one. */
 function insertion(events: readonly RecordedEvent[]): Statement {
