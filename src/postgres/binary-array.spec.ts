@@ -37,14 +37,33 @@ describe('an array in the binary format of PostgreSQL', () => {
     expect(data.readBigInt64BE(24)).toBe(1000n)
     expect(data.readBigInt64BE(36)).toBe(-1000n)
   })
+  it('writes every moment to the microsecond, also where a number has not enough digits for them', () => {
+    const exact = 9_007_199_254_740
+    const moments = [0, 1, -1, exact, exact + 1, -exact, -exact - 1, 8.64e15, -8.64e15, 946_684_799_999, 1_790_000_000_123]
+    const data = binaryArray(
+      'timestamptz',
+      moments.map((moment) => new Date(moment)),
+    )
+    expect(moments.map((_, nth) => data.readBigInt64BE(24 + 12 * nth))).toEqual(
+      moments.map((moment) => BigInt(moment) * 1000n - 946_684_800_000_000n),
+    )
+  })
   it('refuses an invalid date and a number that does not fit', () => {
     expect(() => binaryArray('timestamptz', [new Date(Number.NaN)])).toThrow('invalid date')
     expect(() => binaryArray('int4', [1.5])).toThrow('not an int4')
     expect(() => binaryArray('int4', [2 ** 31])).toThrow('out of range')
+    for (const value of [1.5, '1.5', '1e3', 'x']) expect(() => binaryArray('int8', [value])).toThrow()
   })
   it('writes an int8 from a bigint, a number or decimal text', () => {
-    const data = binaryArray('int8', [-5n, 5, '9223372036854775807'])
-    expect([24, 36, 48].map((at) => data.readBigInt64BE(at))).toEqual([-5n, 5n, 9223372036854775807n])
+    const data = binaryArray('int8', [-5n, 5, '9223372036854775807', '-999999999999999', -4_294_967_297, '4294967296'])
+    expect([24, 36, 48, 60, 72, 84].map((at) => data.readBigInt64BE(at))).toEqual([
+      -5n,
+      5n,
+      9223372036854775807n,
+      -999999999999999n,
+      -4294967297n,
+      4294967296n,
+    ])
   })
   it('writes an empty array that PostgreSQL reads as empty', () => {
     expect(hex(binaryArray('bytea', []))).toBe(header(0, 17, 0))

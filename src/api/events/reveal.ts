@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { ownCopy, type RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { TenantLog } from '../../domain/kernel/event-store.ts'
 import { isSecret } from '../../domain/kernel/secret.ts'
 import { streamRef } from '../../domain/kernel/stream.ts'
@@ -69,7 +69,7 @@ export function createRevealer({
           [field, revealed(recorded.type, field, await open({ tenantId, subject, eventId: recorded.id, field }, text))] as const,
       ),
     )
-    return { ...recorded, data: { ...recorded.data, ...Object.fromEntries(opened) } }
+    return { ...recorded, ...ownCopy(recorded), data: { ...recorded.data, ...Object.fromEntries(opened) } }
   }
 }
 

@@ -3,7 +3,7 @@ import type { NewEvent, RecordedEvent } from './envelope.ts'
 import { eventId } from './ids.ts'
 import { isSecret } from './secret.ts'
 import type { StreamRef } from './stream.ts'
-import { latestSchemaVersion, upcast } from './upcast.ts'
+import { isCurrent, latestSchemaVersion, upcast } from './upcast.ts'
 import type { Vault } from './vault.ts'
 
 /**
@@ -33,8 +33,10 @@ export function toStored(
 
 /** Stored event → domain event of the newest version. Typed by the caller's category: what a stream holds was validated when it was decided. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the one place where what the log holds gets its type back
-export function fromStored<E extends { type: string }>(event: Pick<RecordedEvent, 'type' | 'schemaVersion' | 'data'>): E {
-  return { type: event.type, ...upcast(event.type, event.schemaVersion, event.data) } as unknown as E
+export function fromStored<E extends { type: string }>(event: Pick<RecordedEvent, 'type' | 'schemaVersion' | 'data' | 'whole'>): E {
+  const { type, schemaVersion } = event
+  if (event.whole !== undefined && isCurrent(type)) return event.whole as E
+  return { type, ...upcast(type, schemaVersion, event.data) } as unknown as E
 }
 
 export const hasSecrets = (event: object): boolean => Object.values(event).some((value) => isSecret(value) && 'plain' in value)

@@ -33,6 +33,21 @@ export type RecordedEvent = NewEvent & {
   readonly version: number
   readonly position: Position
   readonly recordedAt: Date
+  /** The data and the type in one, where reading made it so (a scan of the log). Whoever has other data than what was stored leaves it out. */
+  readonly whole?: { readonly type: string }
   /** Why an attachment that is still kept could not be opened. */
   readonly unreadable?: string
 }
+
+/** A copy that outlives the page it came in, and can be spread: what a scan of the log gives takes its parts from shared bytes when they are looked at. */
+export const ownCopy = ({ id, type, schemaVersion, data, meta, stream, version, position, recordedAt }: RecordedEvent): RecordedEvent => ({
+  id,
+  type,
+  schemaVersion,
+  data,
+  meta,
+  stream,
+  version,
+  position,
+  recordedAt,
+})

@@ -9,6 +9,9 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {}
 
 export const latestSchemaVersion = (type: string, chains = upcasters): number => (chains[type]?.length ?? 0) + 1
 
+/** Whether there has only ever been one shape. */
+export const isCurrent = (type: string): boolean => upcasters[type] === undefined
+
 /** The data in its newest shape. A version from the future (a newer Recado wrote it) is handed on as it is. */
 export function upcast(type: string, version: number, data: Data, chains = upcasters): Data {
   const chain = chains[type]

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { DomainEvent } from '../../domain/catalogue.ts'
 import { fromStored } from '../../domain/kernel/codec.ts'
-import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { ownCopy, type RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { Position } from '../../domain/kernel/position.ts'
 import { streamName } from '../../domain/kernel/stream.ts'
 import { copyIn } from '../../postgres/copy.ts'
@@ -76,6 +76,8 @@ export function createBulkFold({
 }): BulkFold {
   const handled = new Set<string>(projection.handles)
   const creating = new Set<string>(projection.creates ?? [])
+  const discarded: ReadonlySet<Position> = parkedBefore?.discarded ?? new Set()
+  const leftOut: ReadonlySet<Position> = parkedBefore?.sameVersion === true ? parkedBefore.positions : new Set()
   const columns = [
     { name: 'tenant_id', type: 'uuid' as const },
     ...Object.entries(projection.table.columns).map(([name, type]) => ({ name: snake(name), type })),
@@ -106,23 +108,34 @@ export function createBulkFold({
     if (parkedBefore === undefined || parkedBefore.sameVersion || !parkedBefore.positions.has(at.position)) {
       throw new PoisonedRebuild(projection.name, at, error)
     }
-    parked.push({ at: kept(at), id, category: 'failed', error: messageOf(error) })
+    parked.push({ at: ownCopy(at), id, category: 'failed', error: messageOf(error) })
     parkedKeys.add(rowKey(at.stream.tenantId, id))
   }
 
-  /** The event with its row's id; undefined when it does not concern this read model, or not here. */
-  function keyed(at: RecordedEvent): { event: DomainEvent; id: string } | undefined {
-    if (!handled.has(at.type) || parkedBefore?.discarded?.has(at.position) === true) return undefined
-    const leftOut = parkedBefore?.sameVersion === true && parkedBefore.positions.has(at.position)
+  /** Whether the event concerns this read model at all; its position is a text that is made for this only. */
+  const concerns = (at: RecordedEvent): boolean => handled.has(at.type) && (discarded.size === 0 || !discarded.has(at.position))
+
+  const isLeftOut = (at: RecordedEvent): boolean => leftOut.size > 0 && leftOut.has(at.position)
+
+  function eventOf(at: RecordedEvent): DomainEvent | undefined {
     try {
-      const event = fromStored<DomainEvent>(at)
+      return fromStored<DomainEvent>(at)
+    } catch (error) {
+      if (!isLeftOut(at)) refuse(at, streamName(at.stream), error)
+      return undefined
+    }
+  }
+
+  /** The id of the event's row; undefined when it does not concern this read model after all, or not here. */
+  function idOf(at: RecordedEvent, event: DomainEvent): string | undefined {
+    const out = isLeftOut(at)
+    try {
       const id = projection.key(event, at)
-      if (id === undefined) return undefined
-      if (!leftOut) return { event, id }
+      if (id === undefined || !out) return id
       // What comes behind it waits too, also where the live writer has not come yet.
       parkedKeys.add(rowKey(at.stream.tenantId, id))
     } catch (error) {
-      if (!leftOut) refuse(at, streamName(at.stream), error)
+      if (!out) refuse(at, streamName(at.stream), error)
     }
     return undefined
   }
@@ -130,7 +143,7 @@ export function createBulkFold({
   function apply(at: RecordedEvent, event: DomainEvent, id: string): void {
     const { tenantId } = at.stream
     if (parkedKeys.size > 0 && parkedKeys.has(rowKey(tenantId, id))) {
-      parked.push({ at: kept(at), id, category: 'behind', error: 'waits behind an earlier event of the same row' })
+      parked.push({ at: ownCopy(at), id, category: 'behind', error: 'waits behind an earlier event of the same row' })
       return
     }
     const rows = rowsOf(tenantId)
@@ -152,7 +165,7 @@ export function createBulkFold({
       return
     }
     if (entry === undefined) {
-      const heavy = weightOf(next, names)
+      const heavy = weightOf(next)
       weight += heavy
       rows.set(id, { tenantId, id, row: next, weight: heavy, used: page, changes: 0 })
       count(tenantId, 1)
@@ -161,7 +174,7 @@ export function createBulkFold({
     entry.row = next
     // A row grows slowly; to weigh it at each change took a fifteenth of the time.
     if ((++entry.changes & 3) !== 0) return
-    const heavy = weightOf(next, names)
+    const heavy = weightOf(next)
     weight += heavy - entry.weight
     entry.weight = heavy
   }
@@ -176,7 +189,7 @@ export function createBulkFold({
       keyedTable = true
     }
     for (const [tenantId, row] of await table.take(pool, wanted)) {
-      const heavy = weightOf(row, names)
+      const heavy = weightOf(row)
       weight += heavy
       rowsOf(tenantId).set(row.id, { tenantId, id: row.id, row, weight: heavy, used: page, changes: 0 })
     }
@@ -208,25 +221,33 @@ export function createBulkFold({
       page++
       if (!spilled) {
         for (const at of events) {
-          const one = keyed(at)
-          if (one !== undefined) apply(at, one.event, one.id)
+          if (!concerns(at)) continue
+          const event = eventOf(at)
+          if (event === undefined) continue
+          const id = idOf(at, event)
+          if (id !== undefined) apply(at, event, id)
         }
         return
       }
-      const wanted = new Map<string, { tenantId: string; id: string }>()
+      const wanted: { tenantId: string; id: string }[] = []
       const work: { at: RecordedEvent; event: DomainEvent; id: string }[] = []
       const seen = new Set<string>()
       for (const at of events) {
-        const one = keyed(at)
-        if (one === undefined) continue
-        work.push({ at, ...one })
+        if (!concerns(at)) continue
+        const event = eventOf(at)
+        if (event === undefined) continue
+        const id = idOf(at, event)
+        if (id === undefined) continue
+        work.push({ at, event, id })
         const { tenantId } = at.stream
-        const key = rowKey(tenantId, one.id)
+        // What is at hand is at hand when its turn comes, and one that its own event creates is nowhere; of the others the first event of a page decides.
+        if (rowsOf(tenantId).has(id)) continue
+        const key = rowKey(tenantId, id)
         if (seen.has(key)) continue
         seen.add(key)
-        if (!creating.has(at.type) && rowsOf(tenantId).get(one.id) === undefined) wanted.set(key, { tenantId, id: one.id })
+        if (!creating.has(at.type)) wanted.push({ tenantId, id })
       }
-      await takeBack([...wanted.values()])
+      await takeBack(wanted)
       for (const { at, event, id } of work) apply(at, event, id)
     },
     async spill() {
@@ -256,14 +277,11 @@ export function createBulkFold({
   }
 }
 
-/** What is read of a parked event later on: its page is gone by then. */
-const kept = (at: RecordedEvent): RecordedEvent => ({ ...at, id: at.id, meta: at.meta })
-
 /** About what V8 needs for a row: measured with 22 columns it is 8 bytes a column, a header a string, and the entry around it. */
-function weightOf(row: AnyRow, names: readonly string[]): number {
-  let weight = 300 + 10 * names.length
-  for (const name of names) {
-    const value = row[name]
+function weightOf(row: AnyRow): number {
+  let weight = 300
+  for (const value of Object.values(row)) {
+    weight += 10
     if (typeof value === 'string') weight += 20 + value.length
     else if (value instanceof Date) weight += 64
     else if (value instanceof Uint8Array) weight += 120 + value.byteLength
