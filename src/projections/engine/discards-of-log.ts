@@ -4,13 +4,13 @@ import type { DomainEvent } from '../../domain/catalogue.ts'
 import { fromStored } from '../../domain/kernel/codec.ts'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
-import type { Position } from '../../domain/kernel/position.ts'
+import { start, type Position } from '../../domain/kernel/position.ts'
 import { checkpointOf } from '../../postgres/lease.ts'
 import { pause } from '../../postgres/pause.ts'
-import { start } from '../../domain/kernel/position.ts'
 
 const checkpoint = 'discards'
 const types = ['ParkedEventDiscarded']
+const restMs = 10_000
 
 type Following = {
   readonly pool: Pool
@@ -29,13 +29,18 @@ type Following = {
  */
 export function followDiscards({ pool, store, signal, log }: Following): { readonly known: Promise<void>; readonly done: Promise<void> } {
   const { promise: known, resolve } = Promise.withResolvers<void>()
+  let moved = Number.NEGATIVE_INFINITY
   const done = (async () => {
     do {
       try {
         const after = (await checkpointOf(pool, checkpoint)) ?? start
         for await (const delivery of store.subscribe({ after, filter: { types }, signal })) {
           if (delivery.kind === 'page') for (const event of delivery.events) await note(event)
-          if (delivery.kind === 'caught-up' || delivery.events.length > 0) await moveTo(delivery.through)
+          // The tip is met many times a second, and nothing is lost by looking at ten seconds of it again.
+          if (performance.now() - moved > restMs || (delivery.kind === 'page' && delivery.events.length > 0)) {
+            await moveTo(delivery.through)
+            moved = performance.now()
+          }
           if (delivery.kind === 'caught-up') resolve()
         }
       } catch (error) {
