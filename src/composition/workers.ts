@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createKeyDestroyer } from '../adapters/keyring/key-destroyer.ts'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createParkedAlarm } from '../commands/alerts/parked-alarm.ts'
 import { createAddressOf } from '../commands/contacts/address-of.ts'
@@ -16,7 +17,7 @@ import { runUnknownOutcomes } from '../commands/processes/sender/unknown-outcome
 import { startSender, type Sender } from '../commands/processes/sender/sender.ts'
 import { runMedia } from '../commands/processes/media/media.ts'
 import { runReplayer } from '../commands/processes/replayer/replayer.ts'
-import { runRawRetention } from '../commands/processes/retention/raw-deliveries.ts'
+import { runRetention } from '../commands/processes/retention/retention.ts'
 import { runTemplateKeeper } from '../commands/processes/templates/keeper.ts'
 import { runWaker } from '../commands/processes/waker.ts'
 import type { Clock } from '../domain/kernel/clock.ts'
@@ -178,14 +179,15 @@ export function startWorkers({
       log: log.child({ process: 'replayer' }),
       signal,
     }),
-    runRawRetention({
+    runRetention({
       pool: workerPool,
       bodies: storage.rawBodies,
+      keys: createKeyDestroyer(workerPool),
       commands,
       candidates: async () => tenantsWithSetting(queries, 'retention'),
       clock,
       owner,
-      log: log.child({ process: 'raw-retention' }),
+      log: log.child({ process: 'retention' }),
       signal,
     }),
     runWaker({ inbox, due: async (now) => dueSnoozes(queries, now), clock, log: log.child({ process: 'waker' }), signal }),

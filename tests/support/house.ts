@@ -58,6 +58,8 @@ export async function openHouse(projections: readonly Projection[], keptBy = eve
   const server = createServer()
 
   return {
+    /** As a process that only now starts has it: no key in memory. */
+    freshVault: () => createVault({ pool: pools.worker, masterKey }),
     db,
     masterKey,
     pools,

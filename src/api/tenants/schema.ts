@@ -41,7 +41,7 @@ const settings = z
   .transform((value) => value as Readonly<Record<string, Json>>)
   .meta({
     description:
-      'Merged into the present settings; null takes one away. Known ones: `send_read_receipts` (true), `unknown_outcome` (`ask`, `resend_after` or `give_up`, for all or by priority `{agent, automation, campaign}`; default: ask, campaigns give up), `unknown_outcome_wait_minutes` (15) and `retention` (`{raw_deliveries_days}`: how long the raw bodies of inbound deliveries are kept, 1 to 3650 days; for ever when absent).',
+      'Merged into the present settings; null takes one away. Known ones: `send_read_receipts` (true), `unknown_outcome` (`ask`, `resend_after` or `give_up`, for all or by priority `{agent, automation, campaign}`; default: ask, campaigns give up), `unknown_outcome_wait_minutes` (15) and `retention` (`{raw_deliveries_days, address_months}`: how long the raw bodies of inbound deliveries are kept, 1 to 3650 days, for ever when absent; and for how many months the addresses that requests came from, 1 to 120, 12 when absent).',
   })
 
 export const newTenant = z.strictObject({

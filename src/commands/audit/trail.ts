@@ -60,5 +60,7 @@ export function createAuditTrail({ store, vault }: { store: Pick<EventStore, 'ap
   }
 }
 
+/** Before the month in the names of the keys that seal addresses. */
+export const addressSubjects = 'addresses:'
 /** Whose key seals the addresses of a moment: its month's. */
-export const addressSubject = (at: Date): string => `addresses:${at.toISOString().slice(0, 7)}`
+export const addressSubject = (at: Date): string => `${addressSubjects}${at.toISOString().slice(0, 7)}`

@@ -32,23 +32,23 @@ export function followDiscards({ pool, store, signal, log }: Following): { reado
   let moved = Number.NEGATIVE_INFINITY
   const done = (async () => {
     do {
-      try {
-        const after = (await checkpointOf(pool, checkpoint)) ?? start
-        for await (const delivery of store.subscribe({ after, filter: { types }, signal })) {
-          if (delivery.kind === 'page') for (const event of delivery.events) await note(event)
-          // The tip is met many times a second, and nothing is lost by looking at ten seconds of it again.
-          if (performance.now() - moved > restMs || (delivery.kind === 'page' && delivery.events.length > 0)) {
-            await moveTo(delivery.through)
-            moved = performance.now()
-          }
-          if (delivery.kind === 'caught-up') resolve()
-        }
-      } catch (error) {
+      await follow().catch((error: unknown) => {
         if (!signal.aborted) log.warn({ err: error }, 'discarded events could not be followed, trying again')
-      }
+      })
     } while (await pause(1_000, signal))
     resolve()
   })()
+
+  async function follow(): Promise<void> {
+    const after = (await checkpointOf(pool, checkpoint)) ?? start
+    for await (const delivery of store.subscribe({ after, filter: { types }, signal })) {
+      const found = delivery.kind === 'page' ? delivery.events : []
+      for (const event of found) await note(event)
+      // The tip is met many times a second, and nothing is lost by looking at ten seconds of it again.
+      if (found.length > 0 || performance.now() - moved > restMs) await moveTo(delivery.through)
+      if (delivery.kind === 'caught-up') resolve()
+    }
+  }
 
   /** By stream and version, and not by the position that was noted with it: that was one of the engine of its time. */
   async function note(discard: RecordedEvent): Promise<void> {
@@ -65,6 +65,7 @@ export function followDiscards({ pool, store, signal, log }: Following): { reado
   }
 
   async function moveTo(position: Position): Promise<void> {
+    moved = performance.now()
     await pool.query(
       `insert into es.subscriptions as s (name, position) values ($1, $2)
        on conflict (name) do update set position = excluded.position, updated_at = clock_timestamp() where s.position < excluded.position`,

@@ -1,11 +1,9 @@
 import type { Pool } from 'pg'
-import type { Logger } from 'pino'
 import type { Clock } from '../../../domain/kernel/clock.ts'
 import { start } from '../../../domain/kernel/position.ts'
 import { rawDeliveriesDays } from '../../../domain/tenant/retention-settings.ts'
 import { tenant } from '../../../domain/tenant/tenant.ts'
-import { checkpointOf, holdLease } from '../../../postgres/lease.ts'
-import { pause } from '../../../postgres/pause.ts'
+import { checkpointOf } from '../../../postgres/lease.ts'
 import type { Commands } from '../../kernel/execute.ts'
 import type { RawBodies, RawKept } from '../../ports/raw-bodies.ts'
 import { intakeSubscription } from '../intake/intake.ts'
@@ -42,29 +40,4 @@ async function keptBy(tenantIds: readonly string[], { commands, clock }: Pick<Ra
     if (days !== undefined) kept.push({ tenantId, before: new Date(today - days * dayMs) })
   }
   return kept
-}
-
-/**
- * Once a day, by one process. WAITING (another process has the lease) → PURGING → RESTING for a day, or for a quarter of an hour when it was disturbed.
- * Whoever takes the lease purges at once: there is nothing to remember, a second purge of the same day finds nothing.
- */
-export async function runRawRetention({
-  owner,
-  log,
-  signal,
-  ...deps
-}: RawRetention & { owner: string; log: Logger; signal: AbortSignal }): Promise<void> {
-  const purge = createPurgeRawDeliveries(deps)
-  await holdLease({ pool: deps.pool, name: 'raw-retention', owner, ttlMs: 60_000, signal }, async (_lease, held) => {
-    do {
-      try {
-        const { bodies, months } = await purge(held)
-        if (bodies > 0 || months.length > 0) log.info({ bodies, months }, 'raw deliveries were removed as their organisations wish')
-        await pause(dayMs, held)
-      } catch (error) {
-        log.warn({ err: error }, 'raw deliveries could not be removed, trying again')
-        await pause(dayMs / 96, held)
-      }
-    } while (!held.aborted)
-  })
 }
