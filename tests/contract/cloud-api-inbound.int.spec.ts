@@ -86,6 +86,21 @@ async function phoneWrites(who = customer(), message: Json = { type: 'text', tex
   return providerId
 }
 
+it('a message dated 2099 stands in the inbox, and opens the window, as of when it came', async () => {
+  const who = customer()
+  const before = Date.now()
+  const { providerId } = await customerWrites({ type: 'text', text: { body: 'From the future' }, timestamp: '4070908800' }, who)
+  await eventually(messagePath(providerId), { status: 'received' })
+  const { conversation_id: id, occurred_at: at } = await recado.get<{ conversation_id: string; occurred_at: string }>(messagePath(providerId))
+  const shown = await recado.get<{ window_expires_at: string; last_inbound_at: string }>(`/v1/conversations/${id}`)
+  expect(Date.parse(at)).toBeGreaterThanOrEqual(before)
+  expect(Date.parse(at)).toBeLessThanOrEqual(Date.now())
+  expect(shown.last_inbound_at).toBe(at)
+  expect(Date.parse(shown.window_expires_at) - Date.parse(at)).toBe(24 * 3_600_000)
+  const { data } = await recado.get<{ data: { type: string; data: Json }[] }>(`/v1/events?stream=conversation-${id}`)
+  expect(data.find(({ type }) => type === 'MessageReceived')?.data).toMatchObject({ at, claimed_at: '2099-01-01T00:00:00.000Z' })
+})
+
 it('a report that the account may not send is an alert, and stands with the channel', async () => {
   const other = await recado.neighbour({ phoneNumberId: '100200300400599', wabaId: '200200200200299', accessToken: 'bench-token' })
   const errors = [{ code: 131042, title: 'Business eligibility payment issue', message: 'Business eligibility payment issue' }]

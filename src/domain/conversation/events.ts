@@ -33,6 +33,9 @@ const mediaReference = z.object({ providerId: z.string(), kind: z.string(), mime
 
 const priorities = ['agent', 'automation', 'campaign'] as const
 
+/** What the provider gave as the time, where it is not `at`: that is never later than when we got it. Text, for it may be no time at all. */
+const claimedAt = z.string().optional()
+
 /**
  * What happens between one contact and one channel. `content` is the JSON text of `{"<type>": <Meta's object>}`, sealed under the contact's key.
  * Times of the provider (`at`) are the provider's; the envelope's are ours.
@@ -54,6 +57,7 @@ export const conversationEvent = z.discriminatedUnion('type', [
     /** The customer came from an advertisement: where the 72-hour entry point may begin. */
     entryPoint: z.object({ sourceType: z.string(), sourceId: z.string().optional(), clickId: z.string().optional() }).optional(),
     at: z.iso.datetime(),
+    claimedAt,
   }),
   /**
    * A message that went by without us: written on the phone of a coexistence number (`phone`), or older than the connection (`history`).
@@ -75,6 +79,7 @@ export const conversationEvent = z.discriminatedUnion('type', [
     /** Of outbound ones, what history says became of it. */
     status: z.enum(providerStatuses).optional(),
     at: z.iso.datetime(),
+    claimedAt,
   }),
   /** What history had left out (`media_placeholder`) came after it: from here on this is what the message says. */
   z.object({
@@ -161,6 +166,7 @@ export const conversationEvent = z.discriminatedUnion('type', [
     providerId: z.string(),
     status: z.enum(providerStatuses),
     at: z.iso.datetime(),
+    claimedAt,
     error: messageError.optional(),
     pricing: z.json().optional(),
     /** Meta's billing conversation; only of free entry points since Graph v24. */

@@ -18,12 +18,14 @@ export type Receive = {
   media?: MediaReference
   entryPoint?: { sourceType: string; sourceId?: string; clickId?: string }
   at: string
+  /** What the provider gave as the time, where that is later than when we got it, or no time. */
+  claimedAt?: string
 }
 
 /** Any number of times and in any order: a message is there once, and only a new one wakes the conversation. */
 export function receive(command: Receive, conversation: Conversation): Decision<ConversationEvent, never> {
   if (conversation.messages.has(command.messageId)) return completeMessage(command, conversation)
-  const { channelId, contactId, messageId, providerId, messageType, replyTo, media, entryPoint, at } = command
+  const { channelId, contactId, messageId, providerId, messageType, replyTo, media, entryPoint, at, claimedAt } = command
   const received: ConversationEvent = {
     type: 'MessageReceived',
     messageId,
@@ -37,6 +39,7 @@ export function receive(command: Receive, conversation: Conversation): Decision<
     ...(media === undefined ? {} : { media }),
     ...(entryPoint === undefined ? {} : { entryPoint }),
     at,
+    ...(claimedAt === undefined ? {} : { claimedAt }),
   }
   if (conversation.status === 'none')
     return happened<ConversationEvent>({ type: 'ConversationStarted', channelId, contactId, by: 'inbound' }, received)

@@ -19,6 +19,7 @@ export type RecordMessage = {
   media?: MediaReference
   status?: ProviderStatus
   at: string
+  claimedAt?: string
 }
 
 /** Once, and not at all where the message is known already: the echo of what was sent through us, history that overlaps with what was received. */

@@ -15,6 +15,8 @@ export type RecordStatus = {
   /** One of `providerStatuses`, or a word that we do not know; that one comes with the whole report in `raw`. */
   status: string
   at: string
+  /** What the provider gave as the time, where that is later than when we got it, or no time. */
+  claimedAt?: string
   error?: MessageError
   pricing?: Changed['pricing']
   conversation?: Changed['conversation']
@@ -36,7 +38,7 @@ export function recordStatus(command: RecordStatus, conversation: Conversation):
   if (message.former?.includes(providerId) === true) return nothing
   if (!isProviderStatus(status)) return unrecognised(command, messageId, conversation)
   if (isRepeat(command, message.reported.includes(status), conversation)) return nothing
-  const { at, error, pricing, conversation: billed, participant } = command
+  const { at, claimedAt, error, pricing, conversation: billed, participant } = command
   return happened(
     ...recogniseEcho(conversation, messageId, providerId),
     {
@@ -45,6 +47,7 @@ export function recordStatus(command: RecordStatus, conversation: Conversation):
       providerId,
       status,
       at,
+      ...(claimedAt === undefined ? {} : { claimedAt }),
       ...(error === undefined ? {} : { error }),
       ...(pricing === undefined ? {} : { pricing }),
       ...(billed === undefined ? {} : { conversation: billed }),

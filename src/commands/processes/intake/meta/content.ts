@@ -1,7 +1,7 @@
 import type { InboundMessage } from './items.ts'
 import { withResponse } from './interactive.ts'
 import { metaMedia, metaReferral, type MetaMessage } from './schema.ts'
-import { timeOf } from './time.ts'
+import { claimOf, timeOf } from './time.ts'
 
 /** Types whose object is Meta's and can be shown as it is. Everything else is shown by its name with the whole message under `raw`. */
 const withObject = new Set([
@@ -54,6 +54,7 @@ export function messageOf(message: MetaMessage, raw: unknown, receivedAt: Date, 
     ...(media === undefined ? {} : { media }),
     ...(entryPoint === undefined ? {} : { entryPoint }),
     at: timeOf(message.timestamp, receivedAt),
+    ...claimOf(message.timestamp, receivedAt),
   }
 }
 

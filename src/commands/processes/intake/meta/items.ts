@@ -21,6 +21,8 @@ export type InboundMessage = {
   readonly media?: MediaReference
   readonly entryPoint?: { readonly sourceType: string; readonly sourceId?: string; readonly clickId?: string }
   readonly at: string
+  /** The provider's own time, where `at` is not it. */
+  readonly claimedAt?: string
 }
 
 /** Something that happens to another message, which may be unknown here or still to come: a reaction, an edit, a revoke. By the customer, or on the phone. */

@@ -3,7 +3,7 @@ import { providerStatuses, type MessageError } from '../../../../domain/conversa
 import { explain } from '../../../../domain/conversation/provider-errors.ts'
 import type { Item, StatusReport } from './items.ts'
 import { metaError, metaStatus, type MetaStatus } from './schema.ts'
-import { timeOf } from './time.ts'
+import { claimOf, timeOf } from './time.ts'
 import type { NumberChange } from './change.ts'
 import { unreadable } from './unreadable.ts'
 
@@ -21,6 +21,7 @@ function translateStatus(raw: unknown, path: string, { phoneNumberId, receivedAt
     providerId: id,
     status,
     at: timeOf(timestamp, receivedAt),
+    ...claimOf(timestamp, receivedAt),
     ...(error === undefined ? {} : { error }),
     // Documentation of groups nests it.
     ...optional('pricing', pricing ?? nested(conversation)),

@@ -1,5 +1,27 @@
-/** Seconds since 1970 as text or number; anything else (also a year that no calendar text can hold) is answered with when we got it. */
-export function timeOf(timestamp: string | number | undefined, receivedAt: Date): string {
-  const seconds = Number(timestamp)
-  return timestamp !== undefined && seconds > 0 && seconds < 253_402_300_800 ? new Date(seconds * 1000).toISOString() : receivedAt.toISOString()
+type Timestamp = string | number | undefined
+
+/** Before WhatsApp there were no messages of it: such a time is a mistake, and would hide what it stands on at the far end of every list. */
+const earliest = Date.UTC(2009, 0, 1)
+
+/**
+ * When the provider says that it happened, and never after we got it: a message dated 2099 would stand first in the inbox for ever and hold the service
+ * window open, and a report of then would outrank every later one. Seconds since 1970 as text or number; what is no time at all is when we got it.
+ */
+export function timeOf(timestamp: Timestamp, receivedAt: Date): string {
+  const said = momentOf(timestamp)
+  return (said !== undefined && said <= receivedAt ? said : receivedAt).toISOString()
+}
+
+/** The provider's own word, where it is not what we go by. */
+export function claimOf(timestamp: Timestamp, receivedAt: Date): { claimedAt?: string } {
+  if (timestamp === undefined) return {}
+  const said = momentOf(timestamp)
+  if (said !== undefined && said <= receivedAt) return {}
+  return { claimedAt: said?.toISOString() ?? String(timestamp).slice(0, 40) }
+}
+
+function momentOf(timestamp: Timestamp): Date | undefined {
+  const ms = Number(timestamp) * 1000
+  // A year that no calendar text can hold is no time either.
+  return timestamp !== undefined && ms >= earliest && ms < 253_402_300_800_000 ? new Date(ms) : undefined
 }
