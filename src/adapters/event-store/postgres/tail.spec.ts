@@ -102,6 +102,22 @@ describe('the tail of the log in memory', () => {
     expect(heavy.positions(2)).toEqual([3, 4])
   })
 
+  it('lets go of what every reader has come past, and of nothing that one of them still needs', () => {
+    const { tail, positions, committed } = openTail()
+    const slow = tail.reader({})
+    committed(1, 5, 500)
+    expect(positions(5)).toEqual([])
+    slow.read(2, 100)
+    committed(6, 7, 200)
+    expect(slow.read(2, 100)?.events.map(({ position }) => Number(position))).toEqual([3, 4, 5, 6, 7])
+    expect(positions(1)).toBeUndefined()
+    expect(positions(5)).toEqual([6, 7])
+    slow.close()
+    committed(8, 8, 100)
+    expect(positions(4)).toBeUndefined()
+    expect(positions(5)).toEqual([6, 7, 8])
+  })
+
   it('keeps blocks that are committed while its head is being read, and drops those before it', () => {
     const { tail, committed, positions } = openTail()
     tail.close()
