@@ -135,6 +135,21 @@ describe('the live writer of a read model', () => {
       )
     ).rows
 
+  it('knows a row of the page before also where it keeps none in memory', async () => {
+    const projection: Projection = { ...counting('settled'), settled: () => true }
+    await append('a', { type: 'ConversationStarted' })
+    for (let n = 0; n < 30; n++) await snoozed('a')
+    await append('b', { type: 'ConversationStarted' })
+    await append('b', { type: 'ConversationResolved' })
+    const last = await snoozed('b')
+    const applied = run(projection, { pageSize: 1 })
+    expect(await applied.waitFor(['settled'], last, 40_000)).toBe(true)
+    expect(await rowsOf(projection)).toEqual([
+      { tenant_id: acme, id: 'a', started: 31, last: '31' },
+      { tenant_id: acme, id: 'b', started: 1, last: '34' },
+    ])
+  })
+
   it('shows what happened before it was started and what happens after', async () => {
     const projection = counting('shows')
     await append('a', { type: 'ConversationStarted' })

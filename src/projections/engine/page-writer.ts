@@ -59,8 +59,14 @@ export async function createPageWriter({
 }): Promise<PageWriter> {
   const table = rowTable(projection, schema)
   const hot = new LRUCache<RowKey, { readonly row: AnyRow | undefined }>({ max: hotRows })
+  // What the page before made may not be in the database yet: hot or not, it is at hand for the next one.
+  let justFolded: ReadonlyMap<RowKey, Change> = new Map()
   // A row per event: nobody comes back to one, so none is kept.
   const writtenOnce = projection.handles.every((type) => projection.creates?.includes(type) === true)
+  const keep = (key: RowKey, row: AnyRow | undefined): void => {
+    if (row === undefined || projection.settled?.(row) !== true) hot.set(key, { row })
+    else hot.delete(key)
+  }
   const parkedKeys = await readParkedKeys(pool, lease.name)
   const discarded = await discardedPositions(pool, projection.name)
   const tell = (keys: Iterable<RowKey>): void => {
@@ -72,13 +78,18 @@ export async function createPageWriter({
   let stored = lease.position
   let reached: Reached = { position: lease.position, place: undefined }
 
+  function forget(): void {
+    hot.clear()
+    justFolded = new Map()
+  }
+
   async function prepare(events: readonly RecordedEvent[]): Promise<Prepared> {
     const wanted = discarded.size === 0 ? events : events.filter(({ position }) => !discarded.has(position))
     const { keyed, parked } = keyPage(projection, wanted)
     const before = new Map<RowKey, AnyRow | undefined>()
     // Copied out first: putting loaded rows in may push out ones that this very page still needs.
     for (const { key } of writtenOnce ? [] : keyed) {
-      const known = hot.get(key)
+      const known = hot.get(key) ?? justFolded.get(key)
       if (known !== undefined) before.set(key, known.row)
     }
     const missing = rowsToLoad(projection, keyed, before)
@@ -94,8 +105,9 @@ export async function createPageWriter({
       (key) => parkedKeys.has(key),
     )
     if (!writtenOnce) {
-      for (const [key, row] of before) if (!folded.changes.has(key)) hot.set(key, { row })
-      for (const [key, { row }] of folded.changes) hot.set(key, { row })
+      for (const [key, row] of before) if (!folded.changes.has(key)) keep(key, row)
+      for (const [key, { row }] of folded.changes) keep(key, row)
+      justFolded = folded.changes
     }
     const all = [...parked, ...folded.parked]
     const newlyParked = [...new Set(all.map(({ at, id }) => rowKey(at.stream.tenantId, id)))].filter((key) => !parkedKeys.has(key))
@@ -120,8 +132,8 @@ export async function createPageWriter({
   }
 
   async function applyCarefully(events: readonly RecordedEvent[], through: Position, place?: string): Promise<void> {
-    // Nothing of the failed try may survive in the hot rows.
-    hot.clear()
+    // Nothing of the failed try may survive in memory.
+    forget()
     let prepared: Prepared | undefined
     try {
       prepared = await prepare(events)
@@ -130,7 +142,7 @@ export async function createPageWriter({
     } catch (error) {
       if (!isPoison(error)) throw error
       for (const key of prepared?.newlyParked ?? []) parkedKeys.delete(key)
-      hot.clear()
+      forget()
       if (events.length <= 1) return parkAlone(events, { position: through, place }, error)
     }
     const half = events.slice(0, Math.ceil(events.length / 2))

@@ -50,6 +50,11 @@ export type Projection<Row extends AnyRow = AnyRow, Event extends DomainEvent = 
   /** Types that can only be the first of their row: the writer does not look for an existing one. */
   readonly creates?: readonly Event['type'][]
   /**
+   * Nothing is likely to happen to the row any more: it need not be kept in memory. (A row that is kept and never asked for outlives the young generation,
+   * and is garbage that is dear to collect.) If something happens all the same, it is read.
+   */
+  settled?(row: Row): boolean
+  /**
    * Whoever reads it can wait a moment: what comes within a quarter of a second is written together. With the audit trail, deliveries and usage so: 2.4 k messages/s visible instead of 2.0 k.
    */
   readonly unhurried?: true

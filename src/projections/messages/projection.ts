@@ -110,6 +110,8 @@ export const messages: Projection<MessageRow, Handled> = {
   },
   within: { category: 'conversation', column: 'conversationId' },
   key: (event) => event.messageId,
+  // What customers write stays as it is; what we send goes on for seconds or days.
+  settled: ({ direction }) => direction === 'inbound',
   fold(row, event, at) {
     switch (event.type) {
       case 'MessageReceived':
