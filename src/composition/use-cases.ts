@@ -97,7 +97,7 @@ export function createUseCases({
     resolveMedia: createResolveMedia({ commands, vault, store: mediaStore, mediaApi, converter, clock }),
     ...templates,
     createTenant: createTenantCreation({ commands, vault, directory }),
-    governTenant: createGovernTenant({ commands, directory, removeChannel }),
+    governTenant: createGovernTenant({ commands, vault, directory, removeChannel }),
     issueApiKey: createIssueApiKey({ commands, vault, directory }),
     revokeApiKey: createRevokeApiKey({ commands, directory }),
     addChannel: createAddChannel({ ...channels, trusting }),

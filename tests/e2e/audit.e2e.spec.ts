@@ -47,6 +47,24 @@ const one = (nodes: readonly Node[], type: string): Node => {
   return found
 }
 
+describe('the audit trail of an organisation that the operator made', () => {
+  it('can be read by it to its beginning, with the address of what the platform did to it', async () => {
+    const asOperator = { token: operatorKey }
+    const made = (
+      await call('POST', '/v1/tenants', { ...asOperator, body: { name: 'Sur', slug: 'sur', admin: { name: 'Eva', email: 'eva@sur.example' } } })
+    ).json
+    const id = String((made['tenant'] as Json)['id'])
+    const mine = { token: (made['api_key'] as { key: string }).key }
+    for (const wish of ['suspend', 'resume']) expect((await call('POST', `/v1/tenants/${id}/${wish}`, asOperator)).status).toBe(200)
+    await expect
+      .poll(async () => {
+        const { json } = await call('GET', '/v1/audit', mine)
+        return (json['data'] as Json[] | undefined)?.map(({ action, ip }) => [action, ip])
+      })
+      .toEqual(['tenant.resumed', 'tenant.suspended', 'user.invited', 'api_key.issued', 'tenant.created'].map((action) => [action, '127.0.0.1']))
+  })
+})
+
 describe('the trace of a customer and an answer', () => {
   it('goes from the delivery over message, answer and send to what the provider reported in other deliveries', async () => {
     await fetch(`${recado.url}/simulator/_sim/customers/+5491155550123/messages`, {

@@ -60,6 +60,18 @@ export function createAuditTrail({ store, vault }: { store: Pick<EventStore, 'ap
   }
 }
 
+/** The same request within an organisation that the platform reaches into. Its address was sealed for the platform: sealed anew, or the organisation's audit trail could not open it. */
+export async function reachInto(tenantId: string, context: CommandContext, vault: Pick<Vault, 'seal' | 'ensure' | 'open'>): Promise<CommandContext> {
+  if (tenantId === context.tenantId) return context
+  const { ip, ...rest } = context
+  if (ip === undefined) return { ...rest, tenantId }
+  const bound = { subject: addressSubject(context.at), eventId: context.correlationId, field: 'ip' }
+  const address = await vault.open({ ...bound, tenantId: context.tenantId }, ip)
+  if ('erased' in address) return { ...rest, tenantId }
+  await vault.ensure(tenantId, [bound.subject])
+  return { ...rest, tenantId, ip: vault.seal({ ...bound, tenantId }, address.text) }
+}
+
 /** Before the month in the names of the keys that seal addresses. */
 export const addressSubjects = 'addresses:'
 /** Whose key seals the addresses of a moment: its month's. */

@@ -5,6 +5,7 @@ import type { Vault } from '../../domain/kernel/vault.ts'
 import { tenant as aggregate } from '../../domain/tenant/tenant.ts'
 import type { Tenant } from '../../domain/tenant/state.ts'
 import { user } from '../../domain/user/user.ts'
+import { reachInto } from '../audit/trail.ts'
 import { takeClaim, type Abandon } from '../claims/take.ts'
 import type { Commands } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
@@ -47,17 +48,18 @@ export function createTenantCreation({
     if ('refused' in claimed) return { refused: 'slug_taken' }
 
     await vault.ensure(tenantId, [])
-    const create = step(context, 'create', tenantId)
+    const inside = await reachInto(tenantId, context, vault)
+    const create = step(inside, 'create')
     const { key, ...issued } = secretKey(vault, tenantId, create.commandId)
     const { outcomes } = await commands.executeAll(aggregate, tenantId, [
       { command: { type: 'create', ...facts }, context: create },
-      { command: { type: 'issueKey', ...issued, ...firstKey }, context: step(context, 'first key', tenantId) },
+      { command: { type: 'issueKey', ...issued, ...firstKey }, context: step(inside, 'first key') },
     ])
     const outcome = outcomes.at(-1)
     // Somebody took our claim for abandoned between the two steps: the slug is theirs.
     if (outcome === undefined || !('position' in outcome)) return { refused: 'slug_taken' }
 
-    const invited = admin === undefined ? undefined : await invite(tenantId, admin, step(context, 'admin', tenantId))
+    const invited = admin === undefined ? undefined : await invite(tenantId, admin, step(inside, 'admin'))
     const position = later(outcome.position, invited?.position ?? outcome.position)
     await directory.waitFor(position)
     return {
