@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createErasedSubjects } from '../adapters/keyring/erased-subjects.ts'
 import { createKeyDestroyer } from '../adapters/keyring/key-destroyer.ts'
 import { purgeKeptAnswers } from '../api/http/kept-answers.ts'
 import { createParkedAlarm } from '../commands/alerts/parked-alarm.ts'
@@ -29,6 +30,7 @@ import { followDiscards } from '../projections/engine/discards-of-log.ts'
 import { runProjection } from '../projections/engine/live.ts'
 import { runRebuilds } from '../projections/engine/run-rebuilds.ts'
 import { operatorQueries } from '../projections/engine/operator.ts'
+import { storedFilesOf } from '../projections/media/files-of.ts'
 import { unsettledTemplates } from '../projections/templates/queries.ts'
 import { countStuckDeliveries, stuckDeliveries } from '../projections/deliveries/queries.ts'
 import { tenantsWithSetting } from '../projections/tenants/queries.ts'
@@ -157,6 +159,8 @@ export function startWorkers({
         store: storage.mediaStore,
         mediaApi,
         accountOf: directory.accountOf,
+        erased: createErasedSubjects(workerPool),
+        filesOf: async (of, before) => storedFilesOf(queries, of, before),
         pool: workerPool,
         jobsPool: storage.jobsPool,
         owner,

@@ -25,6 +25,7 @@ import { operatorQueries } from './engine/operator.ts'
 import { BadCursor, encodeCursor } from './engine/page.ts'
 import { projections } from './index.ts'
 import { getMessage, getMessageByProviderId, getMessages, listMessages, threadQuery } from './messages/queries.ts'
+import { storedFilesOf } from './media/files-of.ts'
 import { getTenant, listTenants } from './tenants/queries.ts'
 
 const acme = '0197c0de-0000-7000-8000-00000000000a'
@@ -254,6 +255,25 @@ describe('the queries of the read models', () => {
     for (const projection of ['conversations', 'messages', 'contacts', 'channels', 'deliveries', 'tenants']) {
       expect((await apiPool.query(`select id from rm_${projection}.${projection}`)).rows).toEqual([])
     }
+  })
+
+  it('find the files of one person, and none that came after a moment', async () => {
+    const told = { messageId: 'm', conversationId: 'c', channelId: 'channel', providerId: '9', kind: 'image', announcedAt: '2026-01-01T12:00:00Z' }
+    const stored = { type: 'MediaStored', storageKey: 'a/b/file', mimeType: 'image/jpeg', size: 1, sha256: 'aa' } as const
+    for (const [tenantId, contactId] of [
+      [acme, 'ana'],
+      [acme, 'berta'],
+      [bolt, 'ana'],
+    ] as const)
+      await given('media', tenantId, `of ${contactId}`, { type: 'MediaAnnounced', ...told, contactId }, stored)
+    await given('media', acme, 'pending of ana', { type: 'MediaAnnounced', ...told, contactId: 'ana' })
+    await given('media', acme, 'ours', stored)
+    const files = async (of: Parameters<typeof storedFilesOf>[1], before: Date) => storedFilesOf(operatorQueries(pool), of, before)
+    const later = new Date(Date.now() + 3_600_000)
+    await expect.poll(async () => files({ tenantId: acme, mediaId: 'ours' }, later)).toEqual(['ours'])
+    expect(await files({ tenantId: acme, contactId: 'ana' }, later)).toEqual(['of ana'])
+    expect(await files({ tenantId: acme, contactId: 'ana' }, new Date(began - 1))).toEqual([])
+    expect(await files({ tenantId: acme, mediaId: 'of ana' }, later)).toEqual([])
   })
 
   it('list all tenants for the operator', async () => {

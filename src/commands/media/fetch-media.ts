@@ -16,6 +16,7 @@ import type { CallResult, CloudApiAccount } from '../ports/cloud-api.ts'
 import type { DescribedMedia, MediaApi } from '../ports/media-api.ts'
 import type { MediaStore } from '../ports/media-store.ts'
 import { keepFile } from './keep-file.ts'
+import { createPurgeMedia } from './purge-media.ts'
 import { FileTooLarge, spool, type Spooled } from './spool.ts'
 
 /** Which event of which conversation brought the file: everything else stands there. */
@@ -38,7 +39,7 @@ export type FetchDeps = {
   readonly events: Pick<EventStore, 'readStream'>
   readonly commands: Pick<Commands, 'load' | 'executeAll'>
   readonly vault: Vault
-  readonly store: Pick<MediaStore, 'put'>
+  readonly store: Pick<MediaStore, 'put' | 'remove'>
   readonly mediaApi: Pick<MediaApi, 'describe' | 'download'>
   readonly accountOf: (tenantId: string, channelId: string) => Promise<CloudApiAccount | undefined>
   readonly clock: Clock
@@ -60,6 +61,7 @@ const patience = 5
  */
 export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attempt: number; signal: AbortSignal }) => Promise<void> {
   const { events, commands, vault, clock } = deps
+  const purge = createPurgeMedia(deps)
 
   return async (job, one) => {
     const { tenantId } = job
@@ -68,17 +70,19 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
     if (found === undefined || event === undefined) return
     const mediaId = mediaIdOf(tenantId, event.messageId)
     const { state } = await commands.load(media, tenantId, mediaId)
+    // Erased while an earlier try was storing it.
+    if (state.state === 'erased') return purge({ tenantId, mediaId })
     if (state.state !== 'none' && state.state !== 'pending') return
     const at = 'at' in event ? event.at : found.meta.occurredAt
     const report = (command: MediaCommand, ...about: string[]) => record(found, event, mediaId, at, { command, about })
 
     const content = await contentOf(tenantId, event, found.id)
     // Who was erased is not fetched again under a new key.
-    if ('erased' in content) return report({ type: 'erase' })
+    if ('erased' in content) return void (await report({ type: 'erase' }))
     const got = await get(tenantId, event, one)
     if ('failed' in got) {
       const { failed: reason, final = false } = got
-      if (!final && clock().getTime() - toldAt(found, event, at) > inboundLifeMs) return report({ type: 'expire' })
+      if (!final && clock().getTime() - toldAt(found, event, at) > inboundLifeMs) return void (await report({ type: 'expire' }))
       await report({ type: 'recordFailure', reason, final }, reason, String(one.attempt))
       if (final) return
       throw new FetchFailed(reason)
@@ -86,7 +90,8 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
     try {
       const filename = filenameIn(content.text, event.messageType)
       const mimeType = event.media.mimeType ?? got.mimeType
-      await report(await keepFile(deps, got.file, { tenantId, mediaId, subject: event.contactId, mimeType, filename }))
+      const kept = await keepFile(deps, got.file, { tenantId, mediaId, subject: event.contactId, mimeType, filename })
+      if ((await report(kept)) === 'erased') await purge({ tenantId, mediaId })
     } finally {
       await got.file.dispose()
     }
@@ -98,7 +103,7 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
     mediaId: string,
     at: string,
     { command, about }: { command: MediaCommand; about: readonly string[] },
-  ): Promise<void> {
+  ): Promise<'done' | 'erased'> {
     const { tenantId, id: conversationId } = found.stream
     const { messageId, channelId, contactId } = event
     const context = (what: string): CommandContext => ({
@@ -114,7 +119,9 @@ export function createFetchMedia(deps: FetchDeps): (job: FetchJob, one: { attemp
       { command: announce, context: context('announce') },
       { command, context: context(command.type) },
     ])
-    for (const outcome of outcomes) if ('refused' in outcome && outcome.refused !== 'media_erased') throw new FetchFailed(outcome.refused)
+    const refused = outcomes.flatMap((outcome) => ('refused' in outcome ? [outcome.refused] : []))
+    for (const why of refused) if (why !== 'media_erased') throw new FetchFailed(why)
+    return refused.length === 0 ? 'done' : 'erased'
   }
 
   async function contentOf(

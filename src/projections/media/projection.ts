@@ -37,7 +37,7 @@ type Handled = EventsOf<(typeof handles)[number]>
 
 export const media: Projection<MediaRow, Handled> = {
   name: 'media',
-  version: 1,
+  version: 2,
   handles,
   table: {
     columns: {
@@ -61,7 +61,8 @@ export const media: Projection<MediaRow, Handled> = {
       createdAt: 'timestamptz',
       version: 'int4',
     },
-    indexes: [],
+    // For the files of a person who is erased.
+    indexes: [{ name: 'by_contact', on: 'contact_id' }],
   },
   home: 'media',
   key: (_event, at) => at.stream.id,

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
 import { startProcess } from '../../../../tests/support/sending.ts'
 import { createFileStore } from '../../../adapters/media-store/file.ts'
+import { createErasedSubjects } from '../../../adapters/keyring/erased-subjects.ts'
 import { channel } from '../../../domain/channel/channel.ts'
 import { conversation, conversationId, type ConversationCommand } from '../../../domain/conversation/conversation.ts'
 import { fromStored } from '../../../domain/kernel/codec.ts'
@@ -33,9 +34,13 @@ let here: Awaited<ReturnType<typeof startProcess>>
 let directory: string
 let running: { stop: AbortController; done: Promise<void> } | undefined
 
-/** Meta, as far as files go: what it says is what the test wants. */
+/** Meta, as far as files go, and what else is away at times: it says what the test wants. */
 const meta = {
   described: [] as string[],
+  removals: [] as string[],
+  remove: async (_key: string): Promise<undefined> => undefined,
+  /** Of a person, as the read model would tell them. */
+  filesOf: (_contactId: string): readonly string[] => [],
   describe: (_id: string): CallResult<DescribedMedia> => ({ ok: { url: 'https://files/1', mimeType: 'image/jpeg', size: bytes.length } }),
   download: (_url: string): CallResult<AsyncIterable<Uint8Array>> => ({ ok: once(bytes) }),
 }
@@ -62,6 +67,7 @@ afterEach(async () => {
   await here.pool.query('delete from graphile_worker._private_jobs')
   Object.assign(meta, usual)
   meta.described = []
+  meta.removals = []
   account = true
   now = Date.now()
 })
@@ -70,17 +76,24 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
   await db.drop()
 })
-const usual = { describe: meta.describe, download: meta.download }
+const usual = { describe: meta.describe, download: meta.download, remove: meta.remove, filesOf: meta.filesOf }
 
 function start({ store: events, commands, vault, pool } = here): void {
   const stopping = new AbortController()
-  const store = createFileStore(directory)
+  const files = createFileStore(directory)
+  const store = { ...files, remove: async (key: string) => (meta.removals.push(key), (await meta.remove(key)) ?? files.remove(key)) }
   const mediaApi = {
     describe: async (_account: unknown, id: string) => (meta.described.push(id), meta.describe(id)),
     download: async (_account: unknown, url: string) => meta.download(url),
   }
   const accountOf = async () => (account ? { phoneNumberId: '1', wabaId: '2', accessToken: 'token' } : undefined)
-  const deps = { events, commands, vault, pool, jobsPool, store, mediaApi, accountOf, clock: () => new Date(now), pollMs: 50 }
+  const about = {
+    mediaApi,
+    accountOf,
+    erased: createErasedSubjects(pool),
+    filesOf: async (of: object) => ('contactId' in of ? meta.filesOf(String(of.contactId)) : []),
+  }
+  const deps = { events, commands, vault, pool, jobsPool, store, ...about, clock: () => new Date(now), pollMs: 50, eraseEveryMs: 100 }
   const done = runMedia({ ...deps, owner: randomUUID(), log: pino({ level: 'silent' }) }, stopping.signal)
   running = { stop: stopping, done }
 }
@@ -266,6 +279,59 @@ describe("a customer's file", () => {
     expect(meta.described).toEqual([])
     await stop()
     await another.close()
+  })
+  it('of somebody who is erased goes from the store, also when that was away at first; those of others stay', async () => {
+    const [hers, his] = [await receives(), await receives()]
+    start()
+    await reaches(hers, 'stored')
+    await reaches(his, 'stored')
+    const lies = async ({ mediaId }: { mediaId: string }) =>
+      (await readdir(directory, { recursive: true })).some((name) => name.includes(`${mediaId}/file`))
+    expect(await lies(hers)).toBe(true)
+    meta.filesOf = (contactId) => (contactId === hers.contactId ? [hers.mediaId] : [])
+    let away = true
+    meta.remove = async () => (away ? Promise.reject(new Error('the store is away')) : undefined)
+    await here.pool.query('update keyring.subject_keys set wrapped_key = null, destroyed_at = now() where subject = $1', [hers.contactId])
+    await reaches(hers, 'erased')
+    await expect.poll(() => meta.removals.length).toBeGreaterThan(0)
+    expect(await lies(hers)).toBe(true)
+    away = false
+    // A process that is started again finds the job, and what it was about.
+    await stop()
+    await here.pool.query('update graphile_worker._private_jobs set run_at = now()')
+    start()
+    await expect.poll(async () => lies(hers)).toBe(false)
+    await expect.poll(jobs).toEqual([])
+    expect(await lies(his)).toBe(true)
+    expect((await stateOf(his)).state).toBe('stored')
+  })
+  it('that is being stored while its owner is erased leaves nothing behind', async () => {
+    const file = await receives()
+    meta.download = () => ({
+      ok: (async function* () {
+        await here.commands.execute(
+          media,
+          file.mediaId,
+          {
+            type: 'announce',
+            messageId: file.messageId,
+            conversationId: 'c',
+            channelId: file.channelId,
+            contactId: file.contactId,
+            providerId: '1',
+            kind: 'image',
+            announcedAt: new Date().toISOString(),
+          },
+          here.context(file.tenantId),
+        )
+        await here.commands.execute(media, file.mediaId, { type: 'erase' }, here.context(file.tenantId))
+        yield bytes
+      })(),
+    })
+    start()
+    await reaches(file, 'erased')
+    await expect.poll(jobs).toEqual([])
+    expect((await readdir(directory, { recursive: true })).filter((name) => name.includes(`${file.mediaId}/file`))).toEqual([])
   })
   it('whose job a killed process had locked is fetched by the next one', async () => {
     meta.describe = () => failing

@@ -8,34 +8,45 @@ import { checkpointStatement, holdLease, isLeaseLost, type Lease } from '../../.
 import { pause } from '../../../postgres/pause.ts'
 import { inTransaction } from '../../../postgres/transaction.ts'
 import { bringing, bringingTypes, createFetchMedia, fetchJob, type FetchDeps, type FetchJob, type WithMedia } from '../../media/fetch-media.ts'
+import { createPurgeMedia, purgeJob, type PurgeJob } from '../../media/purge-media.ts'
+import { createEraseFiles, type ErasedPeople } from './erased-people.ts'
 
-export type MediaProcess = FetchDeps & {
-  readonly events: EventStore
-  readonly pool: Pool
-  /** For graphile-worker, which keeps one connection to listen on. */
-  readonly jobsPool: Pool
-  readonly owner: string
-  readonly log: Logger
-  readonly pollMs?: number
-}
+export type MediaProcess = FetchDeps &
+  ErasedPeople & {
+    readonly events: EventStore
+    readonly pool: Pool
+    /** For graphile-worker, which keeps one connection to listen on. */
+    readonly jobsPool: Pool
+    readonly owner: string
+    readonly log: Logger
+    readonly pollMs?: number
+    readonly eraseEveryMs?: number
+  }
 
 const fetchTask = 'fetch-media'
+const purgeTask = 'purge-media'
+const eraseEveryMs = 60_000
 const leaseMs = 10_000
 /** Files fetched at once: each holds a quarter of a megabyte at most, and Meta's line is the slow part. */
 const concurrency = 4
 /** graphile-worker's pauses grow to six hours: 60 tries take two weeks, more than a file lives. */
 const maxAttempts = 60
 
-const types = [...bringingTypes, 'ChannelConnected', 'ChannelCredentialsChanged'] as const
+const types = [...bringingTypes, 'MediaErased', 'ChannelConnected', 'ChannelCredentialsChanged'] as const
 
 /**
- * Customers' files, fetched as they are announced. Two leases, each of one process at a time:
+ * Customers' files, fetched as they are announced, and removed when they are erased. Three leases, each of one process at a time:
  * `media` reads the log and writes jobs in the transaction of its checkpoint, so that every file has its job and none has two;
- * `media-jobs` runs them. A channel that is connected or gets a new token hurries the jobs that wait for it.
+ * `media-jobs` runs them; `media-erasure` erases the files of people whose keys were destroyed. A channel that is connected or gets a new token hurries the jobs that wait for it.
  */
 export async function runMedia(process: MediaProcess, signal: AbortSignal): Promise<void> {
   const fetchMedia = createFetchMedia(process)
-  const tasks = { [fetchTask]: async (payload: unknown, one: { attempt: number; signal: AbortSignal }) => fetchMedia(fetchJob.parse(payload), one) }
+  const purge = createPurgeMedia(process)
+  const eraseFiles = createEraseFiles(process)
+  const tasks = {
+    [fetchTask]: async (payload: unknown, one: { attempt: number; signal: AbortSignal }) => fetchMedia(fetchJob.parse(payload), one),
+    [purgeTask]: async (payload: unknown) => purge(purgeJob.parse(payload)),
+  }
   await Promise.all([
     underLease(process, 'media', signal, (lease, held) => follow(process, lease, held)),
     underLease(process, 'media-jobs', signal, (_lease, held) =>
@@ -44,6 +55,12 @@ export async function runMedia(process: MediaProcess, signal: AbortSignal): Prom
         held,
       ),
     ),
+    underLease(process, 'media-erasure', signal, async (_lease, held) => {
+      do {
+        const files = await eraseFiles(held)
+        if (files > 0) process.log.info({ files }, 'files of people who were erased go')
+      } while (await pause(process.eraseEveryMs ?? eraseEveryMs, held))
+    }),
   ])
 }
 
@@ -91,6 +108,10 @@ const isLive = (event: WithMedia): boolean => event.type === 'MessageReceived' |
 const keyPrefix = (tenantId: string, channelId: string): string => `media:${tenantId}:${channelId}:`
 
 function jobOf(recorded: RecordedEvent): readonly JobSpec[] {
+  if (recorded.type === 'MediaErased') {
+    const { tenantId, id: mediaId } = recorded.stream
+    return [{ task: purgeTask, key: `purge:${tenantId}:${mediaId}`, payload: { tenantId, mediaId } satisfies PurgeJob, maxAttempts }]
+  }
   if (recorded.stream.category !== 'conversation') return []
   const event = bringing(recorded)
   if (event === undefined) return []

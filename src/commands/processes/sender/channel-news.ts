@@ -33,7 +33,7 @@ export async function followChannelNews({
     try {
       after ??= (await store.head()).position
       for await (const page of store.subscribe({ after, filter: { types }, signal })) {
-        if (page.kind === 'page') for (const recorded of page.events) tell(recorded)
+        if (page.kind === 'page') page.events.forEach(tell)
         after = page.through
       }
     } catch (error) {
