@@ -52,6 +52,7 @@ export const alerts: Projection<AlertRow, Handled> = {
       { name: 'open_ones', on: 'code', where: "status = 'open'", acrossTenants: true },
     ],
   },
+  home: 'alert',
   key: (_event, at) => at.stream.id,
   fold(row = none, event, at) {
     const known = { ...row, id: at.stream.id, version: at.version }

@@ -71,7 +71,10 @@ export const deliveries: Projection<DeliveryRow, Handled> = {
       { name: 'troubled', on: 'state, position', where: "state in ('parked', 'failed')" },
     ],
   },
+  home: 'delivery',
   key: (_event, at) => at.stream.id,
+  // Hardly any has a further event, and then the first one comes in a later page.
+  settled: () => true,
   fold(row, event, at) {
     if (event.type === 'WebhookReceived') return row ?? received(event, at)
     if (row === undefined) return undefined
