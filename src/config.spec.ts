@@ -69,6 +69,8 @@ describe('the configuration', () => {
     const url = 'esdb+discover://admin:secret@a:2113,b:2113,c:2113?tls=true'
     expect(readConfig({ EVENT_STORE: 'eventstoredb', EVENTSTOREDB_URL: url })).toMatchObject({ eventStore: 'eventstoredb', eventStoreDb: { url } })
     expect(readConfig({ EVENTSTOREDB_URL: 'esdb://localhost:2113?tls=false' })).toMatchObject({ eventStore: 'postgres' })
+    expect(readConfig({ EVENTSTOREDB_URL: 'esdb://localhost:2113/acme?tls=false' })).toMatchObject({ eventStore: 'postgres' })
+    expect(mistakes({ EVENTSTOREDB_URL: 'esdb://localhost:2113/a/b' })).toHaveLength(1)
     expect(mistakes({ EVENT_STORE: 'eventstoredb' })).toEqual(['EVENTSTOREDB_URL is required with EVENT_STORE=eventstoredb'])
     expect(mistakes({ EVENTSTOREDB_URL: 'kurrentdb://me:secret@host' })).toEqual([
       expect.stringMatching(/^EVENTSTOREDB_URL .*write esdb for kurrentdb/),

@@ -27,7 +27,10 @@ const eventStoreDbUrl = z
     error: 'must start with esdb:// or esdb+discover://, also for KurrentDB: the client knows the protocol by that name (write esdb for kurrentdb)',
     abort: true,
   })
-  .regex(/^esdb(\+discover)?:\/\/[^\s/?]+/, 'must be a connection string that starts with esdb:// or esdb+discover://')
+  .regex(
+    /^esdb(\+discover)?:\/\/[^\s/?]+(\/[\w-]*)?(\?\S*)?$/,
+    'must be a connection string that starts with esdb:// or esdb+discover://; its path, if there is one, is a name of letters, digits, _ and -',
+  )
 
 const hostAndPort = z.string().regex(/^(\[[\da-f:]+\]|[^\s:/@]+):\d{1,5}$/i, 'must be a list of host:port')
 
@@ -157,7 +160,7 @@ export const environment = z.object({
   }),
   EVENTSTOREDB_URL: variable(eventStoreDbUrl.optional(), {
     takes: 'connection string',
-    says: 'The EventStoreDB or KurrentDB: `esdb://…` for one node or named ones, `esdb+discover://…` for a cluster found by its gossip. Required with `EVENT_STORE=eventstoredb`; with `postgres` only `recado store copy` uses it.',
+    says: 'The EventStoreDB or KurrentDB: `esdb://…` for one node or named ones, `esdb+discover://…` for a cluster found by its gossip. A path names one log of several on it (`esdb://host:2113/acme`). Required with `EVENT_STORE=eventstoredb`; with `postgres` only `recado store copy` uses it.',
     otherwise: 'none',
     example: 'esdb://localhost:2113?tls=false',
   }),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
-import { eventStoreDbServer, type EventStoreDbServer } from '../support/eventstoredb-server.ts'
+import { eventStoreDbServer, through, type EventStoreDbServer } from '../support/eventstoredb-server.ts'
 import { startFaultRelay, type FaultRelay } from '../support/fault-relay.ts'
 import { auditOf } from '../support/log-audit.ts'
 import { runRecado, startRecado, type RunningRecado } from '../support/processes.ts'
@@ -38,7 +38,7 @@ describe('the program with its log on EventStoreDB', () => {
       RECADO_OPERATOR_KEY: operatorKey,
       LOG_LEVEL: 'warn',
       EVENT_STORE: 'eventstoredb',
-      EVENTSTOREDB_URL: plain ? `esdb://${relay.address}?tls=false` : server.url,
+      EVENTSTOREDB_URL: plain ? through(server.url, relay.address) : server.url,
     }
     recado = await startRecado({ env })
     key = ((await (await fetch(`${recado.url}/demo/session`)).json()) as { api_key: string }).api_key

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startDoubleProcess } from '../support/eventstoredb-double/process.ts'
+import { withLogOfItsOwn } from '../support/eventstoredb-server.ts'
 import { startKafka } from '../support/kafka/cluster.ts'
 import { auditTopic } from '../support/kafka/topic-audit.ts'
 import { withLogOf } from './what-is-behind.ts'
@@ -16,7 +17,7 @@ export async function startEngines({ eventstoredb, kafka }: { eventstoredb: bool
   const env: Record<string, string> = {}
   if (eventstoredb) {
     env['EVENT_STORE'] = 'eventstoredb'
-    env['EVENTSTOREDB_URL'] = process.env['EVENTSTOREDB_URL'] ?? (await ownDouble(stops))
+    env['EVENTSTOREDB_URL'] = withLogOfItsOwn(process.env['EVENTSTOREDB_URL'] ?? (await ownDouble(stops)))
   }
   if (kafka) {
     env['PROJECTION_SOURCE'] = 'kafka'

@@ -11,6 +11,7 @@ import { createPool } from '../../src/postgres/pool.ts'
 import { newAttachmentSeal } from '../support/attachments.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { fragileEventStoreDb, type FragileServer } from '../support/eventstoredb-process.ts'
+import { through } from '../support/eventstoredb-server.ts'
 import { startFaultRelay, type FaultRelay } from '../support/fault-relay.ts'
 import { allIsWell, startLoad, verdict, type Load } from '../support/store-load.ts'
 
@@ -34,8 +35,8 @@ describe('the event store on EventStoreDB, under load', () => {
   beforeAll(async () => {
     server = await fragileEventStoreDb()
     const { hostname, port } = new URL(server.url)
-    relay = await startFaultRelay({ target: { host: hostname, port: Number(port) } })
-    url = server.url.replace(`${hostname}:${port}`, relay.address)
+    relay = await startFaultRelay({ target: { host: hostname, port: Number(port === '' ? 2113 : port) } })
+    url = through(server.url, relay.address)
     database = await freshDatabase()
     pool = createPool({ url: database.url, role: 'recado_worker', max: 4, name: 'faults' })
     seal = await newAttachmentSeal(pool)

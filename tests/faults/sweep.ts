@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, chmodSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,13 +6,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { freePort, startRecado, type RunningRecado } from '../support/processes.ts'
 import { startThrowAwayPostgres } from '../support/postgres-server.ts'
-import { clusterSweep, type ClusterOptions, type ClusterReport } from './cluster.ts'
+import { clusterSweep } from './cluster.ts'
 import { startEngines } from './engines.ts'
 import { killRebuilds, type RebuildKills } from './rebuild-kills.ts'
 import { answerEverybody, checkOutcome, lanes, type Page } from './outcome.ts'
 import { createScenario } from './scenario.ts'
 
-export type SweepOptions = { readonly kills: number; readonly seed: number; readonly log?: (line: string) => void }
+export type SweepOptions = {
+  readonly kills: number
+  readonly seed: number
+  /** `EVENT_STORE` and the like; nothing of it: the program as it comes. */
+  readonly engines?: Readonly<Record<string, string>>
+  readonly log?: (line: string) => void
+}
 export type SweepReport = {
   readonly kills: number
   readonly acknowledged: number
@@ -29,7 +36,7 @@ const phones = Array.from({ length: 12 }, (_, n) => `5491144440${String(n).padSt
  * The whole program as a newcomer has it (embedded PostgreSQL and all), killed with -9 at random moments while webhooks pour in, repeated, shuffled and
  * re-batched. Whatever was acknowledged must be there once; statuses and unread counts must be what an undisturbed run in order would show.
  */
-export async function sweep({ kills, seed, log = () => undefined }: SweepOptions): Promise<SweepReport> {
+export async function sweep({ kills, seed, engines = {}, log = () => undefined }: SweepOptions): Promise<SweepReport> {
   const dataDir = mkdtempSync(join(tmpdir(), 'recado-sweep-'))
   chmodSync(dataDir, 0o755)
   const simulator = await startSimulator({
@@ -48,6 +55,9 @@ export async function sweep({ kills, seed, log = () => undefined }: SweepOptions
   const token = simulator.addToken()
   const port = await freePort()
   const env = {
+    ...engines,
+    // Topics of its own: a broker may have those of another run.
+    ...('KAFKA_BROKERS' in engines ? { KAFKA_TOPIC_PREFIX: `sweep-${randomUUID().slice(0, 8)}` } : {}),
     RECADO_DATA_DIR: dataDir,
     RECADO_DEMO: '0',
     RECADO_OPERATOR_KEY: operatorKey,
@@ -111,10 +121,14 @@ export async function sweep({ kills, seed, log = () => undefined }: SweepOptions
       }
     }
     const settled = async (): Promise<void> => {
+      const began = performance.now()
       for (let calm = 0; calm < 3;) {
-        const progress = await ask<{ lag_events: number | null; parked: number }[]>('GET', '/v1/projections', key)
+        const progress = await ask<{ name: string; lag_events: number | null; parked: number }[]>('GET', '/v1/projections', key)
         if (progress.some(({ parked }) => parked > 0)) throw new Error('events were parked')
-        calm = progress.every(({ lag_events }) => lag_events === 0) ? calm + 1 : 0
+        const behind = progress.filter(({ lag_events: lag }) => lag !== 0).map(({ name, lag_events: lag }) => `${name} (${lag ?? 'unknown'})`)
+        calm = behind.length === 0 ? calm + 1 : 0
+        if (performance.now() - began > 300_000)
+          throw new Error(`after five minutes there are still behind: ${behind.join(', ')}\n${recado.lines.slice(-30).join('\n')}`)
         await sleep(100)
       }
     }
@@ -158,10 +172,10 @@ async function rebuildSweep(options: SweepOptions): Promise<RebuildKills> {
 }
 
 /** `--eventstoredb`, `--kafka`: with the log and the source of read models there. */
-async function clusterOnEngines(options: ClusterOptions): Promise<ClusterReport> {
+async function onEngines<Report>(run: (engines: Readonly<Record<string, string>>) => Promise<Report>): Promise<Report> {
   const engines = await startEngines({ eventstoredb: process.argv.includes('--eventstoredb'), kafka: process.argv.includes('--kafka') })
   try {
-    return await clusterSweep({ ...options, engines: engines.env })
+    return await run(engines.env)
   } finally {
     await engines.stop()
   }
@@ -178,8 +192,10 @@ if (import.meta.main) {
   const report = process.argv.includes('--rebuild')
     ? await rebuildSweep(options)
     : process.argv.includes('--cluster')
-      ? await clusterOnEngines({ ...options, until: { seconds: 60 * argument('--minutes', 5) }, everyMs: 1_000 * argument('--every', 10) })
-      : await sweep(options)
+      ? await onEngines(async (engines) =>
+          clusterSweep({ ...options, engines, until: { seconds: 60 * argument('--minutes', 5) }, everyMs: 1_000 * argument('--every', 10) }),
+        )
+      : await onEngines(async (engines) => sweep({ ...options, engines }))
   console.log(JSON.stringify(report, undefined, 2))
   process.exit(report.wrong.length === 0 ? 0 : 1)
 }

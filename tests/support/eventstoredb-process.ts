@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startDoubleProcess, type ServerProcess } from './eventstoredb-double/process.ts'
+import { withLogOfItsOwn } from './eventstoredb-server.ts'
 
 /** An EventStoreDB that may be harmed. Without `process` it is a real one whose process nobody handed over: only the line to it can be cut. */
 export type FragileServer = { readonly url: string; readonly process: ServerProcess | undefined; readonly stop: () => Promise<void> }
@@ -13,6 +14,11 @@ export type FragileServer = { readonly url: string; readonly process: ServerProc
  * (both or none; the command must stay in the foreground and keep its data); else the protocol double in a process of its own, which is said loudly.
  */
 export async function fragileEventStoreDb(): Promise<FragileServer> {
+  const server = await anyServer()
+  return { ...server, url: withLogOfItsOwn(server.url) }
+}
+
+async function anyServer(): Promise<FragileServer> {
   const { EVENTSTOREDB_URL: url = '', EVENTSTOREDB_PID: pid, EVENTSTOREDB_START: command } = process.env
   if (url !== '') {
     if (pid === undefined || command === undefined) {

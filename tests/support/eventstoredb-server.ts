@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { GenericContainer, Wait } from 'testcontainers'
 import { startDouble } from './eventstoredb-double/double.ts'
 
@@ -9,11 +10,21 @@ const port = 2113
 
 /**
  * The server that `EVENTSTOREDB_URL` names, else one in Docker, else the protocol double; which of them, it says, and loudly when nothing real was there.
- * Its log is not empty when it is shared: a suite begins where the log ends.
+ * The server may be shared and full of other things: each caller is given a log of its own on it.
  */
 export async function eventStoreDbServer(): Promise<EventStoreDbServer> {
   const url = process.env['EVENTSTOREDB_URL']
-  if (url !== undefined && url !== '') return { url, kind: 'url', stop: () => Promise.resolve() }
+  const server: EventStoreDbServer = url !== undefined && url !== '' ? { url, kind: 'url', stop: () => Promise.resolve() } : await ownServer()
+  return { ...server, url: withLogOfItsOwn(server.url) }
+}
+
+/** The address of a log that nobody has used yet. */
+export const withLogOfItsOwn = (url: string): string => url.replace(/^([^:]+:\/\/[^/?]+)\/?[^?]*/, `$1/t${randomUUID().slice(0, 8)}`)
+
+/** The same log, asked for at another address: a relay in front of the server. */
+export const through = (url: string, address: string): string => url.replace(/^([^:]+:\/\/)[^/?]+/, `$1${address}`)
+
+async function ownServer(): Promise<EventStoreDbServer> {
   const container = process.env['RECADO_NO_DOCKER'] === undefined ? await inDocker() : undefined
   if (container !== undefined) return container
   say('EventStoreDB: protocol double only, no real server')

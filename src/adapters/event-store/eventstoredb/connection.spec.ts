@@ -1,7 +1,9 @@
+import type { ResolvedEvent } from '@eventstore/db-client'
 import { describe, expect, it } from 'vitest'
 import { credentialsOf, nthUrl } from './connection.ts'
 import { failureOf } from './failure.ts'
 import { serverFilter } from './filters.ts'
+import { createNaming, logOf } from './naming.ts'
 import { packType } from './packs.ts'
 
 describe('a client of EventStoreDB', () => {
@@ -14,6 +16,27 @@ describe('a client of EventStoreDB', () => {
     const urls = ['esdb://one', 'esdb://one?tls=false', 'esdb://one?keepAliveInterval=15000&tls=false']
     for (const url of urls) expect(new Set([0, 1, 2].map((nth) => nthUrl(url, nth))).size).toBe(3)
     expect(nthUrl(urls[2] ?? '', 3)).toBe('esdb://one?keepAliveInterval=15003&tls=false')
+  })
+})
+
+describe('an address', () => {
+  it.each([
+    ['esdb://ann:s%40fe@one:2113,two:2113?tls=true', 'esdb://ann:s%40fe@one:2113,two:2113?tls=true', ''],
+    ['esdb://one:2113/?tls=false', 'esdb://one:2113?tls=false', ''],
+    ['esdb://one:2113/acme?tls=false', 'esdb://one:2113?tls=false', 'acme'],
+    ['esdb+discover://cluster/acme', 'esdb+discover://cluster', 'acme'],
+  ])('names a server and, by its path, a log there: %s', (url, server, name) => {
+    expect(logOf(url)).toEqual({ url: server, name })
+  })
+
+  it('that names a log keeps its streams apart from those of others, also of such as have the same name without it', () => {
+    const { there, here, prefix } = createNaming('acme')
+    const event = (streamId: string) => ({ event: { streamId, position: { commit: 1n } } }) as unknown as ResolvedEvent
+    expect(there('intake-0')).toBe('acme.intake-0')
+    expect(here(event('acme.intake-0')).event?.streamId).toBe('intake-0')
+    expect(here(event('intake-0')).event).toBeUndefined()
+    const filter = serverFilter({ tenantId: 'ABC' }, undefined, prefix)
+    expect('prefixes' in filter && filter.prefixes.every((one) => one.startsWith('acme.'))).toBe(true)
   })
 })
 

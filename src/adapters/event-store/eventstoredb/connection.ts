@@ -1,4 +1,5 @@
 import { EventStoreDBClient, type Credentials } from '@eventstore/db-client'
+import { createNaming, logOf, type Naming } from './naming.ts'
 
 /**
  * The one client of the process, and its successor when it does not come back to life.
@@ -9,6 +10,8 @@ import { EventStoreDBClient, type Credentials } from '@eventstore/db-client'
  */
 export type Connection = {
   readonly client: () => EventStoreDBClient
+  /** Of the log that the address names. */
+  readonly naming: Naming
   /** Handed to every single call: without them the client would append by its batch path, which knows no deadline and takes other clients down with it. */
   readonly credentials: Credentials
   /** Aborted when the present client is thrown away: what it follows ends without a word (the client swallows its own cancellations). */
@@ -20,7 +23,8 @@ export type Connection = {
 
 const patienceMs = 4_000
 
-export function createConnection({ url, onRecycle = () => undefined }: { url: string; onRecycle?: () => void }): Connection {
+export function createConnection({ url: given, onRecycle = () => undefined }: { url: string; onRecycle?: () => void }): Connection {
+  const { url, name } = logOf(given)
   let made = 0
   let current = make()
   let failingSince: number | undefined
@@ -40,6 +44,7 @@ export function createConnection({ url, onRecycle = () => undefined }: { url: st
 
   return {
     client: () => current.client,
+    naming: createNaming(name),
     credentials: credentialsOf(url),
     life: () => current.life.signal,
     worked() {

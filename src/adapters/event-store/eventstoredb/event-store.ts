@@ -27,7 +27,7 @@ import { createReaders } from './subscribe.ts'
 import { createTail } from './tail.ts'
 
 export type EventStoreDbOptions = {
-  /** `esdb://…` or `esdb+discover://…`, with the user's name and password where the server asks for them. */
+  /** `esdb://…` or `esdb+discover://…`, with the user's name and password where the server asks for them; a path names a log among several (naming.ts). */
   readonly url: string
   /** Seals what is attached to events; without it attachments are refused. */
   readonly attachments?: AttachmentSeal
@@ -91,7 +91,7 @@ export function createEventStoreDbEventStore({
   const connection = createConnection({ url, ...(onRecycle === undefined ? {} : { onRecycle }) })
   const physical = createPhysical({ connection, closing: ended.signal })
   const knowledge = createKnowledge()
-  const readHead = createHead(physical, knowledge)
+  const readHead = createHead({ connection, physical, knowledge })
   const keys = createKeys(seal)
   const bodies = createBodies({ physical, seal, purged })
   const imported: { at: number | undefined } = { at: undefined }

@@ -12,9 +12,9 @@ export const intakePrefix = 'intake-'
  * bodies, and what others keep in the same database.
  * The default window of 32 makes the server report 32 times as often as it reads; with 1,000 it looks through a log 50 times as fast.
  */
-export function serverFilter({ tenantId, types }: LogFilter, checkpointReached: Filter['checkpointReached']): Filter {
+export function serverFilter({ tenantId, types }: LogFilter, checkpointReached: Filter['checkpointReached'], prefix = ''): Filter {
   const window = { maxSearchWindow: 1_000, checkpointInterval: 1, ...(checkpointReached === undefined ? {} : { checkpointReached }) }
   if (types !== undefined && types.length > 0) return { filterOn: 'eventType', prefixes: [...types, packType], ...window }
   const prefixes = categories.map((category) => (tenantId === undefined ? `${category}-` : `${category}-${tenantId.toLowerCase()}_`))
-  return { filterOn: 'streamName', prefixes: [...prefixes, intakePrefix], ...window }
+  return { filterOn: 'streamName', prefixes: [...prefixes, intakePrefix].map((name) => `${prefix}${name}`), ...window }
 }

@@ -54,12 +54,16 @@ export function follow(connection: Connection, { from, filter }: { from: Place; 
   const subscription = connection.client().subscribeToAll(
     {
       fromPosition: from,
-      filter: serverFilter(filter, (_, place) => {
-        touch()
-        mark(() => {
-          if (!ended) heard.checkpoint(place)
-        })
-      }),
+      filter: serverFilter(
+        filter,
+        (_, place) => {
+          touch()
+          mark(() => {
+            if (!ended) heard.checkpoint(place)
+          })
+        },
+        connection.naming.prefix,
+      ),
       credentials: connection.credentials,
       requiresLeader: true,
     },
@@ -109,7 +113,7 @@ export function follow(connection: Connection, { from, filter }: { from: Place; 
     if (ended) return
     delivered++
     touch()
-    heard.event(resolved)
+    heard.event(connection.naming.here(resolved))
     for (let next = marks[0]; next !== undefined && next.after <= delivered; next = marks[0]) {
       marks.shift()
       next.run()

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream'
 import type { EventStoreDBClient } from '@eventstore/db-client'
 import { describe, expect, it } from 'vitest'
 import type { Connection } from './connection.ts'
+import { createNaming } from './naming.ts'
 import { createPhysical } from './physical.ts'
 
 /** A client whose reads bring what they are given and end, as they do at the end of a stream and when it is disposed of. */
@@ -29,6 +30,7 @@ describe('reading a stream', () => {
       clientWith(['first', 'second']),
     ]
     const connection: Connection = {
+      naming: createNaming(''),
       client: () => clients[nth] ?? clientWith([]),
       credentials: { username: '', password: '' },
       life: () => lives[nth]?.signal ?? AbortSignal.abort(),

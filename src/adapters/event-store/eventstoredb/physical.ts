@@ -59,6 +59,7 @@ const defaultMaxAppendBytes = 1024 * 1024
  * Classic appends only: each call carries credentials, see connection.ts.
  */
 export function createPhysical({ connection, closing }: { connection: Connection; closing: AbortSignal }): Physical {
+  const { naming } = connection
   const limits = { maxAppendBytes: defaultMaxAppendBytes }
   let down: StoreUnavailable | undefined
   const options = () => ({ credentials: connection.credentials, requiresLeader: true })
@@ -211,7 +212,10 @@ export function createPhysical({ connection, closing }: { connection: Connection
       // An empty one would report a revision of a stream that is not there.
       if (events.length === 0) throw new TypeError('an append has at least one event')
       const answer = await persistently(
-        () => connection.client().appendToStream(streamName, [...events], { ...options(), expectedRevision: expected, deadline: deadlineMs }),
+        () =>
+          connection
+            .client()
+            .appendToStream(naming.there(streamName), [...events], { ...options(), expectedRevision: expected, deadline: deadlineMs }),
         streamName,
       )
       if ('conflict' in answer) return { stored: false, actual: answer.conflict }
@@ -226,8 +230,8 @@ export function createPhysical({ connection, closing }: { connection: Connection
         const found: ResolvedEvent[] = []
         const direction = backwards ? 'backwards' : 'forwards'
         await drained(
-          () => connection.client().readStream(streamName, { ...options(), fromRevision: from, direction, maxCount: limit }),
-          (resolved) => found.push(resolved) < limit,
+          () => connection.client().readStream(naming.there(streamName), { ...options(), fromRevision: from, direction, maxCount: limit }),
+          (resolved) => found.push(naming.here(resolved)) < limit,
           { signal: closing },
         )
         return found
@@ -240,7 +244,8 @@ export function createPhysical({ connection, closing }: { connection: Connection
         await drained(
           () => connection.client().readAll({ ...options(), fromPosition: at, maxCount: 1 }),
           (resolved) => {
-            if (resolved.event?.position.commit === position) found = resolved
+            const own = naming.here(resolved)
+            if (own.event?.position.commit === position) found = own
             return false
           },
           { signal: closing },
@@ -256,7 +261,7 @@ export function createPhysical({ connection, closing }: { connection: Connection
               connection
                 .client()
                 .readAll({ ...options(), direction: 'backwards', fromPosition: 'end', ...(limit === undefined ? {} : { maxCount: limit }) }),
-            take,
+            (resolved) => take(naming.here(resolved)),
             { signal: closing },
           ),
         undefined,
@@ -278,14 +283,15 @@ export function createPhysical({ connection, closing }: { connection: Connection
       }, false),
     async setMetadata(streamName, metadata) {
       await persistently(
-        () => connection.client().setStreamMetadata(streamName, metadata, { ...options(), expectedRevision: 'any', deadline: deadlineMs }),
+        () =>
+          connection.client().setStreamMetadata(naming.there(streamName), metadata, { ...options(), expectedRevision: 'any', deadline: deadlineMs }),
         streamName,
       )
     },
     async tombstone(streamName) {
       try {
         await persistently(
-          () => connection.client().tombstoneStream(streamName, { ...options(), expectedRevision: 'any', deadline: deadlineMs }),
+          () => connection.client().tombstoneStream(naming.there(streamName), { ...options(), expectedRevision: 'any', deadline: deadlineMs }),
           streamName,
         )
       } catch (error) {
