@@ -79,6 +79,10 @@ export async function openLogGate(options: GateOptions): Promise<LogGate> {
       : new StoreUnavailable('connection', 'PostgreSQL has not answered for long: nobody knows whether the log may still be written', 5)
   }
 
+  function finished(): void {
+    underWay--
+  }
+
   function hear(found: LogHome): void {
     heardAt = performance.now()
     if (found.gate !== home.gate) {
@@ -113,15 +117,14 @@ export async function openLogGate(options: GateOptions): Promise<LogGate> {
   return {
     guard: (store) => ({
       ...store,
-      async append(append) {
+      append(append) {
         const refused = refusal(append)
-        if (refused !== undefined) throw refused
+        if (refused !== undefined) return Promise.reject(refused)
         underWay++
-        try {
-          return await store.append(append)
-        } finally {
-          underWay--
-        }
+        const appending = store.append(append)
+        // Told before the caller is. Not an async function: every delivery passes here, and would wait for two promises more.
+        appending.then(finished, finished)
+        return appending
       },
     }),
     minding(calls) {

@@ -1,15 +1,15 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { hash, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { outlineOf } from '../../commands/deliveries/outline.ts'
 import type { ReceiveDelivery } from '../../commands/deliveries/receive-delivery.ts'
 import { StoreUnavailable } from '../../domain/kernel/event-store.ts'
-import { isSigned, signatureOf } from './signature.ts'
+import { isSigned, signatureOf, type SigningKey } from './signature.ts'
 
 /** A Meta app whose webhooks come here: `default`, or a tenant's own behind an unguessable hook. */
 export type WebhookApp = {
   readonly name: string
-  readonly keys: readonly KeyObject[]
+  readonly keys: readonly SigningKey[]
   readonly verifyToken: string
   /** Set for a tenant's own app: its deliveries concern nobody else. */
   readonly tenantId?: string

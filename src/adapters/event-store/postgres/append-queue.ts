@@ -25,7 +25,8 @@ const mergedEvents = 256
 export function createAppendQueue(limits: QueueLimits, retryAfterSeconds: () => number): AppendQueue {
   /** Every stream that is ready or in flight, with those that wait behind it. */
   const streams = new Map<string, Prepared[] | undefined>()
-  let ready: Prepared[] = []
+  /** Let go of as they are taken: an append holds its request, its body and its answer, and answered ones must not live until the array is cut. */
+  let ready: (Prepared | undefined)[] = []
   let taken = 0
   let size = 0
   let bytes = 0
@@ -79,7 +80,7 @@ export function createAppendQueue(limits: QueueLimits, retryAfterSeconds: () => 
       while (units.length < maxUnits && weight < maxBytes) {
         const next = ready[taken]
         if (next === undefined || (units.length > 0 && weight + next.weight > maxBytes)) break
-        taken++
+        ready[taken++] = undefined
         const made = unit(next, followersOf(next))
         weight += made.weight
         size -= made.callers.length
@@ -102,7 +103,7 @@ export function createAppendQueue(limits: QueueLimits, retryAfterSeconds: () => 
       }
     },
     clear() {
-      const waiting = ready.slice(taken)
+      const waiting = ready.slice(taken).filter((append) => append !== undefined)
       for (const { key } of waiting) {
         const behind = streams.get(key)
         if (behind !== undefined) waiting.push(...behind)
