@@ -2,11 +2,12 @@ import type { Sim } from '../sim.ts'
 import { GraphError, noSuchObject } from '../wire/graph-error.ts'
 import type { PhoneNumber, Token, Waba } from '../world/world.ts'
 import { getWaba, listNumbers, listSubscriptions, subscribe, unsubscribe } from './accounts.ts'
-import type { GraphRequest } from './http.ts'
+import { sendJson, type GraphRequest } from './http.ts'
 import { deleteMedium, download, getMedium, uploadMedia } from './media.ts'
 import { answerError, postMessages } from './messages.ts'
 import { deregister, getNumber, getProfile, postNumber, postProfile, register } from './numbers.ts'
 import { syncPhone } from './phone-sync.ts'
+import { appId, beginUpload, takeUpload } from './uploads.ts'
 import { createTemplate, deleteTemplates, editTemplate, getTemplate, listTemplates } from './templates.ts'
 
 type Handler = (() => void | Promise<void>) | undefined
@@ -28,14 +29,30 @@ export async function handleGraph(sim: Sim, request: GraphRequest): Promise<void
 
 function authenticate(sim: Sim, request: GraphRequest): Token {
   const header = request.req.headers.authorization
-  const text = header?.startsWith('Bearer ') ? header.slice(7).trim() : (request.query.get('access_token') ?? undefined)
+  const text = header?.startsWith('Bearer ')
+    ? header.slice(7).trim()
+    : isUpload(request) && header?.startsWith('OAuth ')
+      ? header.slice(6).trim()
+      : (request.query.get('access_token') ?? undefined)
   if (text === undefined || text === '') throw new GraphError(190, { message: 'An access token is required to request this resource.' })
   const token = sim.world.tokens.get(text)
   if (!token) throw new GraphError(190, { message: 'Invalid OAuth access token - Cannot parse access token' })
   return token
 }
 
+const isUpload = ({ path }: GraphRequest): boolean => path.at(-1)?.startsWith('upload:') === true
+
+/** Samples of template headers, by the app of the token. */
+function uploadHandler(sim: Sim, request: GraphRequest, { id, edge }: { id: string; edge: string }): Handler {
+  if (request.method === 'GET' && id === 'app' && edge === '') return () => sendJson(request.res, 200, { id: appId })
+  if (request.method !== 'POST') return undefined
+  if (id === appId && edge === 'uploads') return () => beginUpload(sim, request)
+  return isUpload(request) ? () => takeUpload(sim, id, request) : undefined
+}
+
 function findHandler(sim: Sim, request: GraphRequest, token: Token, { id, edge }: { id: string; edge: string }): Handler {
+  const upload = uploadHandler(sim, request, { id, edge })
+  if (upload) return upload
   if (!/^\d+$/.test(id)) throw new GraphError(803, { message: `(#803) Some of the aliases you requested do not exist: ${id}` })
   const call = `${request.method} ${edge}`.trim()
   const number = sim.world.numbers.get(id)

@@ -134,6 +134,8 @@ export type World = {
   readonly callbacks: BoundedMap<string, number>
   readonly media: BoundedMap<string, Medium>
   readonly templates: Map<string, Template>
+  /** Sessions of the resumable upload that have begun: how many bytes are to come. */
+  readonly uploads: BoundedMap<string, number>
   media_bytes: number
 }
 
@@ -155,6 +157,7 @@ export function createWorld(limits: Limits): World {
     threads: createBoundedMap(2 * limits.customers),
     messages: createBoundedMap(limits.messages),
     callbacks: createBoundedMap(10 * limits.messages),
+    uploads: createBoundedMap(1_000),
     media: createBoundedMap(20_000, (medium) => {
       world.media_bytes -= medium.bytes.length
     }),

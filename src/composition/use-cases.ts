@@ -30,6 +30,7 @@ import { createCheckTemplate } from '../commands/templates/check-template.ts'
 import { createDeleteTemplate } from '../commands/templates/delete-template.ts'
 import { createEditTemplate } from '../commands/templates/edit-template.ts'
 import { createFetchTemplate } from '../commands/templates/fetch-template.ts'
+import { createTemplateSamples } from '../commands/templates/samples.ts'
 import { createSubmitTemplate } from '../commands/templates/submit-template.ts'
 import { createSyncTemplates } from '../commands/templates/sync-templates.ts'
 import { createTenantCreation } from '../commands/tenants/create-tenant.ts'
@@ -73,7 +74,7 @@ export function createUseCases({
   const memory = createIntakeMemory(workerPool)
   const raiseAlert = createRaiseAlert({ commands })
   const settleAlert = createSettleAlert({ commands })
-  const templates = createTemplateUseCases({ commands, directory, clock, api: templatesApi, storage })
+  const templates = createTemplateUseCases({ commands, directory, clock, api: templatesApi, mediaApi, storage })
   const { handle, handOver } = createIntakeUseCases({ store, vault, commands, memory, directory, clock, meetContact })
   const webhookAddressOf = createWebhookAddressOf({ directory, vault, publicUrl })
   const channels = { commands, cloudApi, profiles: cloudApi, directory, vault, clock, webhookAddressOf }
@@ -112,13 +113,15 @@ export function createUseCases({
   }
 }
 
-type TemplateParts = { commands: Commands; directory: Directory; clock: Clock; api: TemplatesApi; storage: Storage }
+type TemplateParts = { commands: Commands; directory: Directory; clock: Clock; api: TemplatesApi; mediaApi: MediaApi; storage: Storage }
 
-function createTemplateUseCases({ storage, ...parts }: TemplateParts) {
+function createTemplateUseCases({ storage, mediaApi, ...parts }: TemplateParts) {
+  const { commands } = parts
+  const samples = createTemplateSamples({ commands, vault: storage.vault, store: storage.mediaStore, mediaApi })
   const queries = tenantQueries(storage.apiPool)
   const known = async (tenantId: string, wabaId: string, name?: string) => templateIdsOf(queries, tenantId, { wabaId, name })
   const fetchTemplate = createFetchTemplate(parts)
-  const deps = { ...parts, known, fetchTemplate }
+  const deps = { ...parts, known, fetchTemplate, samples }
   const submitTemplate = createSubmitTemplate(deps)
   return {
     fetchTemplate,

@@ -23,6 +23,8 @@ let bea: Organisation
 type Organisation = {
   readonly channelId: string
   readonly call: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>
+  /** The id of a file. */
+  readonly upload: (file: Blob) => Promise<unknown>
 }
 
 async function call(key: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
@@ -47,7 +49,13 @@ async function organisation(number: string): Promise<Organisation> {
     access_token: 'good-token',
     verify: false,
   })
-  return { channelId: String(channel.json['id']), call: (method, path, body, headers) => call(key, method, path, body, headers) }
+  async function upload(file: Blob): Promise<unknown> {
+    const body = new FormData()
+    body.append('file', file, 'file')
+    const answer = await fetch(`${recado.url}/v1/media`, { method: 'POST', headers: { authorization: `Bearer ${key}` }, body })
+    return ((await answer.json()) as Json)['id']
+  }
+  return { channelId: String(channel.json['id']), call: (method, path, body, headers) => call(key, method, path, body, headers), upload }
 }
 
 beforeAll(async () => {
@@ -180,6 +188,41 @@ describe('a template', () => {
     const refused = await ana.call('POST', '/v1/templates', reminder('visit_wrong', { components: [{ type: 'BODY', text: 'x'.repeat(1025) }] }))
     expect(refused).toMatchObject({ status: 422, json: { code: 'invalid_request', errors: [{ path: 'body.components.0.text' }] } })
     expect((await ana.call('POST', '/v1/templates', reminder('With Blanks'))).json).toMatchObject({ errors: [{ path: 'body.name' }] })
+  })
+  it('with a picture on top names a file of ours, and Meta gets the handle of it; edited, of the next one', async () => {
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+    const files = await Promise.all(
+      [
+        [png, 'image/png'] as const,
+        [Buffer.concat([png, Buffer.alloc(10)]), 'image/png'] as const,
+        [Buffer.from('%PDF-1.4\n%%EOF\n'), 'application/pdf'] as const,
+      ].map(async ([bytes, type]) => ana.upload(new Blob([bytes], { type }))),
+    )
+    const [first, second, pdf] = files.map(String)
+    const withHeader = (mediaId: string | undefined) => [
+      { type: 'header', format: 'image', example: { header_handle: [mediaId] } },
+      { type: 'body', text: 'Tu visita de mañana' },
+    ]
+    const atMeta = async () => {
+      const address = `${simulator.url}/v26.0/${wabaId}/message_templates?name=visit_picture&fields=components`
+      const found = (await (await fetch(address, { headers: { authorization: 'Bearer good-token' } })).json()) as {
+        data: { components: { example?: { header_handle: string[] } }[] }[]
+      }
+      return found.data[0]?.components[0]?.example?.header_handle[0]
+    }
+    const id = await submit('visit_picture', { components: withHeader(first) })
+    const handle = await atMeta()
+    expect(handle).toMatch(/^4::/)
+    await eventually(shown(id), { status: 'APPROVED' })
+    const edited = await ana.call('PATCH', `/v1/templates/${id}`, { components: withHeader(second) })
+    expect(edited).toMatchObject({ status: 200 })
+    expect(await atMeta()).toMatch(/^4::/)
+    expect(await atMeta()).not.toBe(handle)
+
+    for (const wrong of [pdf, randomUUID()]) {
+      const refused = await ana.call('POST', '/v1/templates', reminder('visit_wrong_picture', { components: withHeader(wrong) }))
+      expect(refused).toMatchObject({ status: 422, json: { errors: [{ path: 'body.components.0.example.header_handle', code: 'template_rule' }] } })
+    }
   })
   it('exists once: the same again is the same, another wording under its name is refused', async () => {
     const id = await submit('visit_twice')

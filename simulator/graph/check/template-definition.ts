@@ -72,7 +72,10 @@ function checkHeader(component: Fields, format: 'POSITIONAL' | 'NAMED'): void {
     checkVariables(text, component, 'header', format)
     return
   }
-  check.list(check.object(component['example'], "header['example']")['header_handle'], "header['example']['header_handle']", 1, 1)
+  const [handle] = check.list(check.object(component['example'], "header['example']")['header_handle'], "header['example']['header_handle']", 1, 1)
+  // A handle, or the address that an approved template has in its place; the id of a medium is neither.
+  if (typeof handle !== 'string' || !/^(?:\d+:|https:)/.test(handle))
+    throw new GraphError(100, { details: 'header_handle is not the handle of an upload' })
 }
 
 /** Positional variables count from 1 without a gap; every variable has an example. */

@@ -36,7 +36,10 @@ export const templateSchema = z
 /** Meta writes it in capitals in its answers and in small letters in its requests. */
 const parameterFormat = z.preprocess((value) => (typeof value === 'string' ? value.toLowerCase() : value), z.enum(['positional', 'named']))
 const ttl = z.int().meta({ description: 'How long Meta tries to deliver, in seconds; -1 is 30 days (not for marketing)' })
-const components = z.array(component).min(1).max(10).meta({ description: "Meta's components with their examples" })
+const components = z.array(component).min(1).max(10).meta({
+  description:
+    "Meta's components with their examples. Where Meta wants the handle of a sample (`example.header_handle` of a media header), the id of a file uploaded by POST /v1/media will do: Recado gets the handle",
+})
 
 export const newTemplate = z.strictObject({
   channel_id: z.uuid().meta({ description: 'A channel of the account that gets the template' }),

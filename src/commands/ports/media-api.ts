@@ -17,5 +17,7 @@ export type MediaApi = {
   download: (account: CloudApiAccount, url: string, signal?: AbortSignal) => Promise<CallResult<AsyncIterable<Uint8Array>>>
   /** Meta's id of the copy, good for 30 days. */
   upload: (account: CloudApiAccount, file: UploadedFile, signal?: AbortSignal) => Promise<CallResult<string>>
+  /** The handle of a file that is shown to Meta's reviewers, or put in its place, and not sent: samples of template headers. By the app of the token. */
+  uploadSample: (account: CloudApiAccount, file: UploadedFile, signal?: AbortSignal) => Promise<CallResult<string>>
   close: () => Promise<void>
 }

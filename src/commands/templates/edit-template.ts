@@ -7,6 +7,7 @@ import { isPresent, template } from '../../domain/template/template.ts'
 import { step } from '../kernel/step.ts'
 import { accountOfWaba } from './account-of-waba.ts'
 import type { FetchDeps } from './fetch-template.ts'
+import type { TemplateSamples } from './samples.ts'
 import { providerRefusal, type TemplateDone, type TemplateRefused } from './refusals.ts'
 
 export type TemplateEdit = {
@@ -17,7 +18,7 @@ export type TemplateEdit = {
 export type EditTemplate = (wish: TemplateEdit, context: CommandContext) => Promise<TemplateDone | TemplateRefused>
 
 /** Gives a template new words; Meta replaces all of its components and reviews it again. An edit that changes nothing is not sent: Meta counts them. */
-export function createEditTemplate({ commands, api, directory, clock }: FetchDeps): EditTemplate {
+export function createEditTemplate({ commands, api, directory, samples, clock }: FetchDeps & { readonly samples: TemplateSamples }): EditTemplate {
   return async ({ templateId: id, change, ifVersion }, context) => {
     // Looks for what other processes wrote, so that the version and the status that are judged are the present ones.
     const looked = await commands.execute(template, id, { type: 'look' }, step(context, 'look'), { ifVersion })
@@ -32,6 +33,8 @@ export function createEditTemplate({ commands, api, directory, clock }: FetchDep
     if (sameJson(next, definition)) return { position, version, templateId: id, template: state }
     const mistakes = definitionMistakes(next)
     if (mistakes.length > 0) return { mistakes }
+    const unfit = await samples.mistakes(context.tenantId, next)
+    if (unfit.length > 0) return { mistakes: unfit }
     const refusal = mayEdit(state, next, context.at)
     if (refusal !== undefined) return refusal
     const account = await accountOfWaba(directory, context.tenantId, state.wabaId)
@@ -39,7 +42,8 @@ export function createEditTemplate({ commands, api, directory, clock }: FetchDep
 
     const at = clock()
     const newCategory = next.category === definition.category ? {} : { category: next.category }
-    const answer = await api.edit(account, providerId, { definition: next, ...newCategory })
+    const whole = await samples.handedOver(account, context.tenantId, next)
+    const answer = 'ok' in whole ? await api.edit(account, providerId, { definition: whole.ok, ...newCategory }) : whole
     if (!('ok' in answer)) return providerRefusal(answer)
     const edited = await commands.execute(template, id, { type: 'recordEdited', definition: next, at }, step(context, 'edited'))
     if (!('position' in edited)) return { missing: true }

@@ -5,6 +5,7 @@ import { isPresent, template, templateId, type TemplateCommand } from '../../dom
 import { step } from '../kernel/step.ts'
 import { accountOfWaba } from './account-of-waba.ts'
 import type { FetchDeps, FetchTemplate } from './fetch-template.ts'
+import type { TemplateSamples } from './samples.ts'
 import { providerRefusal, type TemplateDone, type TemplateRefused } from './refusals.ts'
 
 export type NewTemplate = {
@@ -22,11 +23,13 @@ const exists = 2_388_024
  * Asks Meta for a template. The wish is on record before the call. When no answer comes, the template stays SUBMITTING: the same wish again asks again,
  * and "there is one already" is then the answer to the first try. Whoever does not ask again is told by the keeper (see processes/templates).
  */
-export function createSubmitTemplate(deps: FetchDeps & { readonly fetchTemplate: FetchTemplate }): SubmitTemplate {
-  const { commands, api, directory, fetchTemplate, clock } = deps
+export function createSubmitTemplate(deps: FetchDeps & { readonly fetchTemplate: FetchTemplate; readonly samples: TemplateSamples }): SubmitTemplate {
+  const { commands, api, directory, fetchTemplate, samples, clock } = deps
   return async ({ channelId, name, language, definition }, context) => {
     const mistakes = definitionMistakes(definition)
     if (mistakes.length > 0) return { mistakes }
+    const unfit = await samples.mistakes(context.tenantId, definition)
+    if (unfit.length > 0) return { mistakes: unfit }
     const channel = directory.channelOf(context.tenantId, channelId)
     if (channel === undefined) return { missing: true }
     const { wabaId } = channel
@@ -46,7 +49,8 @@ export function createSubmitTemplate(deps: FetchDeps & { readonly fetchTemplate:
     if (asked.template.status !== 'SUBMITTING') return asked
 
     const at = clock()
-    const answer = await api.create(account, { name, language, definition })
+    const whole = await samples.handedOver(account, context.tenantId, definition)
+    const answer = 'ok' in whole ? await api.create(account, { name, language, definition: whole.ok }) : whole
     if ('ok' in answer) return (await run({ type: 'recordCreated', ...answer.ok, at }, `created ${id}`)) ?? { refused: 'template_exists' }
     if ('error' in answer && answer.error.code === exists) {
       await fetchTemplate({ wabaId, name, languages: [] }, step(context, `fetch ${id}`))
