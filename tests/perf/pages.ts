@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
@@ -43,7 +44,9 @@ export async function benchPages({ small = 10_000, large = 100_000, events = 200
         )
         const ask = asker(installation)
         for (const [what, path] of pagesOf(Math.ceil(messages / perThread), installation.channelId)) {
-          console.log(`    ${what.padEnd(34)} ${shown(await timed(asked, async () => ask(path(), pageOf)))}`)
+          const cpu = await cpuClock(installation)
+          const took = await timed(asked, async () => ask(path(), pageOf))
+          console.log(`    ${what.padEnd(34)} ${shown(took)}; ${await cpu(took.length + warmUp)}`)
         }
         ask.end()
       } finally {
@@ -248,13 +251,45 @@ function asker({ recado, authorization }: Pick<Installation, 'recado' | 'authori
   return Object.assign(ask, { end: () => agent.destroy() })
 }
 
+const tickMs = 10
+const cpuOf = (pid: number): number => {
+  try {
+    const [utime, stime] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/\(.*\)/, 'name')
+      .split(' ')
+      .slice(13)
+    return (Number(utime) + Number(stime)) * tickMs
+  } catch {
+    return 0 // it has gone, or there is no /proc
+  }
+}
+
+/** What the program and the backends of its database have used since: the same on a machine where others work too. */
+async function cpuClock({ recado, databaseUrl }: Installation): Promise<(requests: number) => Promise<string>> {
+  const client = new Client({ connectionString: databaseUrl })
+  await client.connect()
+  const used = async (): Promise<{ node: number; postgres: number }> => {
+    const { rows } = await client.query<{ pid: number }>('select pid from pg_stat_activity where datname = current_database()')
+    return { node: cpuOf(recado.pid), postgres: rows.reduce((sum, { pid }) => sum + cpuOf(pid), 0) }
+  }
+  const before = await used()
+  return async (requests) => {
+    const after = await used()
+    await client.end()
+    const each = (of: 'node' | 'postgres'): string => ((after[of] - before[of]) / requests).toFixed(2)
+    return `CPU ms a request: ${each('node')} node, ${each('postgres')} postgres`
+  }
+}
+
+const warmUp = 50
+
 /** After some to warm up, in milliseconds. */
 async function timed(times: number, once: (nth: number) => Promise<void>): Promise<number[]> {
   const took: number[] = []
-  for (let nth = 0; nth < times + 50; nth++) {
+  for (let nth = 0; nth < times + warmUp; nth++) {
     const began = performance.now()
     await once(nth)
-    if (nth >= 50) took.push(performance.now() - began)
+    if (nth >= warmUp) took.push(performance.now() - began)
   }
   return took
 }
