@@ -1,9 +1,8 @@
-import { Kafka, logLevel } from 'kafkajs'
 import { createEventStoreDbEventStore } from '../../src/adapters/event-store/eventstoredb/event-store.ts'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
-import { quietTimers } from '../../src/adapters/kafka/quiet-timers.ts'
 import type { EventStore } from '../../src/domain/kernel/event-store.ts'
 import { createPool } from '../../src/postgres/pool.ts'
+import { plainKafka } from '../support/kafka/plain-client.ts'
 
 type Env = Readonly<Record<string, string>>
 
@@ -60,8 +59,7 @@ async function ofTheDatabase(env: Env): Promise<string[]> {
 
 /** What topics hold, and who is in which group: a group without members that is there is one whose reader left or died. */
 async function ofKafka(brokers: readonly string[], prefix: string): Promise<string[]> {
-  quietTimers()
-  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 2 } }).admin()
+  const admin = plainKafka(brokers, { retry: { retries: 2 } }).admin()
   try {
     await admin.connect()
     const topics = (await admin.listTopics()).filter((name) => name.startsWith(prefix))

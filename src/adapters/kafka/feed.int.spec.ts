@@ -239,6 +239,25 @@ describe.skipIf(shared === undefined)('the log, fed by Kafka', () => {
     expect(follower.seen).toEqual(events)
   })
 
+  it('gives up a consumer that brings nothing of what is published and does not say why', async () => {
+    const before = await happen(20)
+    await publish(before)
+    let made = 0
+    const flawed: Kafka = Object.create(kafka) as Kafka
+    flawed.consumer = (options) => {
+      const consumer = kafka.consumer(options)
+      if (made++ === 0) consumer.run = async () => Promise.resolve()
+      return consumer
+    }
+    const follower = follow(feedOf({ kafka: flawed, stalledMs: 300 }))
+    await follower.until(lastOf(before))
+    const after = await happen(20)
+    await publish(after)
+    await follower.until(lastOf(after))
+    expect(follower.seen).toEqual([...before, ...after])
+    expect(made).toBeGreaterThan(1)
+  })
+
   it('loses nothing and repeats nothing while others come into its group and leave it', async () => {
     await carrier.say(start)
     const follower = follow(feedOf(), { pageSize: 10 })

@@ -7,6 +7,8 @@ import type { EventSource, SourceDelivery, SourceSubscription } from '../../doma
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { justBefore, type Position } from '../../domain/kernel/position.ts'
 import { pause } from '../../postgres/pause.ts'
+import { createBell } from './bell.ts'
+import { answered, ended } from './deadline.ts'
 import { decodeRecord, headOf } from './decode-record.ts'
 import { createMerge, type Found, type Merged } from './merge.ts'
 import { consumeTopic, RecordsLost } from './topic-consumer.ts'
@@ -28,6 +30,8 @@ export type KafkaFeedOptions = {
   readonly farBehind?: number
   /** Records of one partition that wait for others, at most, before no more of it are fetched (4,000). */
   readonly mostWaiting?: number
+  /** A consumer that brings nothing for so long of what is known to be published is given up (30 s). */
+  readonly stalledMs?: number
 }
 
 export type KafkaFeed = EventSource & { readonly close: () => Promise<void> }
@@ -46,7 +50,7 @@ const againMs = 100
  * Invariant: the pages of one subscription are those of the log: in order of positions, nothing twice, nothing left out (see `createMerge`).
  */
 export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
-  const { kafka, topic, groupPrefix, log, logger, farBehind = 50_000, mostWaiting = 4_000 } = options
+  const { kafka, topic, groupPrefix, log, logger, farBehind = 50_000, mostWaiting = 4_000, stalledMs = 30_000 } = options
   const watermarks = createWatermarks(options)
   const closing = new AbortController()
   const leaving = new Set<Promise<void>>()
@@ -117,20 +121,20 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
   async function look(offsets: readonly number[], group: string): Promise<{ withinReach: boolean; group: string }> {
     const admin = kafka.admin()
     try {
-      await admin.connect()
+      await answered(admin.connect(), 'connect')
       let behind = 0
       let complete = true
-      for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+      for (const { partition, low, high } of await answered(admin.fetchTopicOffsets(topic), 'ends')) {
         const offset = offsets[partition] ?? 0
         complete &&= offset >= Number(low) && offset <= Number(high)
         behind += Number(high) - offset
       }
       const withinReach = complete && behind <= farBehind
-      const { groups } = withinReach ? await admin.describeGroups([group]) : { groups: [] }
+      const { groups } = withinReach ? await answered(admin.describeGroups([group]), 'group') : { groups: [] }
       const isTaken = groups.some(({ members }) => members.length > 0)
       return { withinReach, group: isTaken ? `${group}~${randomUUID().slice(0, 8)}` : group }
     } finally {
-      await admin.disconnect()
+      await ended(admin)
     }
   }
 
@@ -153,11 +157,27 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
     const merge = createMerge({ after, offsets })
     const types = filter?.types === undefined ? undefined : new Set(filter.types)
     const bell = createBell(signal)
+    let failure: { readonly error: unknown } | undefined
+    let ends: readonly number[] = []
     const forget = watermarks.follow((watermark) => {
       merge.published(watermark)
+      ends = watermark.ends
       bell.ring()
     })
-    let failure: { readonly error: unknown } | undefined
+    // kafkajs ends in more ways than it tells: a fetch loop can stop without an error, and the word of a crash waits for a disconnect that may never end.
+    let seen = ''
+    let since = performance.now()
+    const watching = setInterval(() => {
+      const places = ends.map((_, partition) => merge.next(partition))
+      const owes = places.some((next, partition) => next < (ends[partition] ?? 0) && merge.waiting(partition) < mostWaiting)
+      if (!owes || seen !== String(places)) {
+        seen = String(places)
+        since = performance.now()
+      } else if (performance.now() - since > stalledMs) {
+        failure ??= { error: new Error(`nothing came of what is published in ${topic} for ${Math.round(stalledMs / 1_000)} s`) }
+        bell.ring()
+      }
+    }, stalledMs / 6)
     const consumer = consumeTopic({
       kafka,
       topic,
@@ -207,6 +227,8 @@ export function createKafkaFeed(options: KafkaFeedOptions): KafkaFeed {
       }
     } finally {
       forget()
+      clearInterval(watching)
+      bell.silence()
       const left = consumer.stop().finally(() => leaving.delete(left))
       leaving.add(left)
     }
@@ -242,17 +264,4 @@ const placeIn = (topic: string, offsets: readonly number[]): string => `${topic}
 function offsetsIn(topic: string, place: string | undefined): readonly number[] | undefined {
   const [name, offsets] = place?.split(' ') ?? []
   return name === topic && offsets !== undefined && /^\d+(,\d+)*$/.test(offsets) ? offsets.split(',').map(Number) : undefined
-}
-
-/** `next` resolves with the next `ring`, and when the signal says stop: asked for before one looks, nothing that happens meanwhile is missed. */
-function createBell(signal: AbortSignal): { ring: () => void; next: () => Promise<void> } {
-  let { promise, resolve } = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  return {
-    ring() {
-      resolve()
-      if (!signal.aborted) ({ promise, resolve } = Promise.withResolvers<void>())
-    },
-    next: async () => promise,
-  }
 }

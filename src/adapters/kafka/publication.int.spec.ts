@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { Kafka, logLevel, type Admin } from 'kafkajs'
+import type { Admin } from 'kafkajs'
 import type { Pool } from 'pg'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { someEvents, someStream } from '../../../tests/support/events.ts'
 import { sharedKafka } from '../../../tests/support/kafka/kafka-server.ts'
+import { plainKafka } from '../../../tests/support/kafka/plain-client.ts'
 import { readTopic } from '../../../tests/support/kafka/read-topic.ts'
 import { auditTopic } from '../../../tests/support/kafka/topic-audit.ts'
 import type { PublicationTrouble } from '../../commands/ports/publication.ts'
@@ -29,7 +30,7 @@ describe.skipIf(shared === undefined)('what is published to Kafka', () => {
   let store: EventStore
   let admin: Admin
   beforeAll(async () => {
-    admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
+    admin = plainKafka(brokers).admin()
     await admin.connect()
   })
   beforeEach(async () => {

@@ -1,5 +1,6 @@
 import type { EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { answered, ended as farewell } from './deadline.ts'
 
 /** Records that were to be read are gone (retention, a topic made anew): the follower has to go back to the log. */
 export class RecordsLost extends Error {
@@ -27,6 +28,8 @@ export type ConsumeTopic = {
 }
 
 const sessionMs = 10_000
+const joinMs = 40_000
+const leaveMs = 5_000
 /** What comes in ones and twos is fetched together: without it every event is a request of every read model. */
 const gatherMs = 15
 
@@ -91,10 +94,10 @@ export function consumeTopic({ kafka, topic, group, next, take, isFull, onFailur
   async function earliest(partition: number): Promise<number> {
     const admin = kafka.admin()
     try {
-      await admin.connect()
-      return Number((await admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)?.low ?? 0)
+      await answered(admin.connect(), 'connect')
+      return Number((await answered(admin.fetchTopicOffsets(topic), 'ends')).find((one) => one.partition === partition)?.low ?? 0)
     } finally {
-      await admin.disconnect()
+      await farewell(admin)
     }
   }
 
@@ -114,10 +117,15 @@ export function consumeTopic({ kafka, topic, group, next, take, isFull, onFailur
     if (messages.length < 100) await sleep(gatherMs)
   }
 
+  let joining: Promise<void> = Promise.resolve()
+
   async function run(): Promise<void> {
-    await consumer.connect()
-    await consumer.subscribe({ topics: [topic], fromBeginning: true })
-    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 16, eachBatch })
+    await answered(consumer.connect(), 'connect')
+    await answered(consumer.subscribe({ topics: [topic], fromBeginning: true }), 'subscribe')
+    if (ended) return
+    // Returns when the group is joined, which has no limit of its own.
+    joining = consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 16, eachBatch })
+    await answered(joining, 'join', joinMs)
   }
   const running = run().catch(fail)
 
@@ -130,9 +138,10 @@ export function consumeTopic({ kafka, topic, group, next, take, isFull, onFailur
     },
     async stop() {
       ended = true
-      // Told to leave while it joins, kafkajs would go on as a member that nobody stops.
-      await running
-      await consumer.disconnect().catch(() => undefined)
+      // Told to leave while it joins, kafkajs would go on as a member that nobody stops: then it is told once more when it has joined after all.
+      await answered(running, 'leave', leaveMs).catch(() => undefined)
+      await farewell(consumer)
+      void Promise.allSettled([running, joining]).then(async () => farewell(consumer))
     },
   }
 }

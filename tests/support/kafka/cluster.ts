@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Kafka, logLevel } from 'kafkajs'
 import { dockerAnswers, dockerNodes } from './docker-broker.ts'
 import { localNodes } from './local-broker.ts'
+import { plainKafka } from './plain-client.ts'
 
 /** One broker of a cluster, to be treated badly. `start` brings it back under the same address with the same data. */
 export type KafkaNode = {
@@ -62,7 +62,7 @@ export async function startKafka({
 }
 
 async function nodesThatAnswer(brokers: readonly string[]): Promise<number> {
-  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 0 }, connectionTimeout: 1_000 }).admin()
+  const admin = plainKafka(brokers, { retry: { retries: 0 } }).admin()
   try {
     await admin.connect()
     return (await admin.describeCluster()).brokers.length

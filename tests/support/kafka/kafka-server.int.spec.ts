@@ -1,12 +1,12 @@
-import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { sharedKafka } from './kafka-server.ts'
+import { plainKafka } from './plain-client.ts'
 
 const shared = await sharedKafka()
 
 describe.skipIf(shared === undefined)('the broker of the tests', () => {
   it('keeps what is produced and hands it to whoever reads', async () => {
-    const kafka = new Kafka({ brokers: [...(shared?.brokers ?? [])], logLevel: logLevel.NOTHING })
+    const kafka = plainKafka(shared?.brokers ?? [])
     const topic = `probe-${crypto.randomUUID()}`
     const admin = kafka.admin()
     await admin.connect()

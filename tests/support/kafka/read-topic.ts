@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Kafka, logLevel } from 'kafkajs'
+import { plainKafka } from './plain-client.ts'
 
 export type TopicRecord = {
   readonly partition: number
@@ -15,7 +15,7 @@ export type TopicRecord = {
  * offsets that nobody gets to see. So only for a topic that nobody writes to any more.
  */
 export async function readTopic(brokers: readonly string[], topic: string): Promise<TopicRecord[]> {
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 1_000 } })
+  const kafka = plainKafka(brokers, { retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 1_000 } })
   const admin = kafka.admin()
   await admin.connect()
   const partitions = (await admin.fetchTopicOffsets(topic)).map(({ partition }) => partition)
