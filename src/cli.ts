@@ -226,9 +226,8 @@ function configOrExit(env: NodeJS.ProcessEnv = process.env): Config {
 function explain(error: unknown): readonly string[] {
   if (error instanceof ConfigMistakes) return ['Recado cannot start with this configuration:', ...error.mistakes.map((line) => `  ${line}`)]
   if (error instanceof KeyRefused) return [error.message]
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-    return ['The port is taken by another program. Set PORT to a free one.']
   const known = [
+    'ListenRefused',
     'EmbeddedPostgresRefused',
     'MigrationRefused',
     'WrongMasterKey',

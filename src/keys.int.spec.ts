@@ -44,4 +44,11 @@ describe('the keys of an installation', () => {
     writeFileSync(join(dataDir, 'data/master.key'), 'AAAA\n')
     expect(() => masterKey(config())).toThrow(/does not hold a master key/)
   })
+
+  it('say which directory they cannot be kept in', () => {
+    writeFileSync(join(dataDir, 'data'), '')
+    expect(() => operatorKey(config())).toThrow(
+      /^Nothing can be kept in .*data \(.*\)\. Set RECADO_DATA_DIR to a directory that can be written to\.$/,
+    )
+  })
 })

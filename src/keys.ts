@@ -47,6 +47,15 @@ function readKey(file: string): string | undefined {
  * Durable before it is used, readable by the owner only, and never replaced: of two processes that start together the slower one takes the other's key.
  */
 function keepKey(file: string, text: string): string {
+  try {
+    return keep(file, text)
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error
+    throw new KeyRefused(`Nothing can be kept in ${dirname(file)} (${error.message}). Set RECADO_DATA_DIR to a directory that can be written to.`)
+  }
+}
+
+function keep(file: string, text: string): string {
   // Under root PostgreSQL runs as another account and has to pass through to its own folder, whatever the umask says.
   if (mkdirSync(dirname(file), { recursive: true }) !== undefined) chmodSync(dirname(file), 0o711)
   const draft = `${file}.${randomBytes(6).toString('hex')}`

@@ -35,3 +35,12 @@ it('answers a request that offers another protocol as if it had not', async () =
 it('hands over what is wanted', async () => {
   expect(await say(await start(), 'GET /feed HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')).toMatch(/101.*feed$/s)
 })
+
+it('says to people where it cannot listen', async () => {
+  const port = await start()
+  await expect(listen({ host: '127.0.0.1', port })).rejects.toThrow('The port is taken by another program. Set PORT to a free one.')
+  // An address of documentation (RFC 5737): no machine has it.
+  await expect(listen({ host: '192.0.2.1', port: 0 })).rejects.toThrow(
+    /^It is not possible to listen there: .*192\.0\.2\.1.* Look at HOST and PORT\.$/,
+  )
+})

@@ -7,6 +7,11 @@ export type Upgrades = {
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
+/** There is no listening here: for whoever set HOST and PORT. */
+class ListenRefused extends Error {
+  override readonly name = 'ListenRefused'
+}
+
 /** While we start. */
 export const notYet: RequestListener = (_req, res) => {
   res.writeHead(503, { 'Retry-After': '1', 'Content-Length': '0' })
@@ -36,7 +41,13 @@ export async function listen({ host, port }: { host: string; port: number }): Pr
     else taken.upgrade(req, socket, head)
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error) => {
+      const taken = 'code' in error && error.code === 'EADDRINUSE'
+      const why = taken
+        ? 'The port is taken by another program. Set PORT to a free one.'
+        : `It is not possible to listen there: ${error.message}. Look at HOST and PORT.`
+      reject(new ListenRefused(why, { cause: error }))
+    })
     server.listen(port, host, resolve)
   })
   const address = server.address()
