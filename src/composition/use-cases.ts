@@ -109,7 +109,7 @@ export function createUseCases({
     connectChannel: createConnectChannel(channels),
     readProfile: createReadProfile(channels),
     changeProfile: createChangeProfile(channels),
-    syncPhone: createSyncPhone({ cloudApi, directory }),
+    syncPhone: createSyncPhone({ commands, cloudApi, directory }),
   }
 }
 

@@ -77,6 +77,21 @@ describe('a number that stays on the phone', () => {
   it('is told why it cannot be asked twice', async () => {
     await expect(sync('history')).rejects.toThrow(/409.*sync_refused.*once per connection.*2593107/s)
   })
+  it('has on record who asked for it, and what became of that', async () => {
+    const entries = await until(
+      async () => (await recado.get<Listed>(`/v1/audit?entity_type=channel&entity_id=${recado.channelId}`)).data,
+      (found) => found.filter(({ action }) => String(action).startsWith('channel.sync_')).length === 4,
+    )
+    const asked = entries.filter(({ action }) => String(action).startsWith('channel.sync_')).toReversed()
+    expect(asked).toMatchObject([
+      { action: 'channel.sync_requested', actor: { kind: 'api' }, summary: expect.stringContaining('asked the phone of') as unknown },
+      { action: 'channel.sync_requested', actor: { kind: 'api' } },
+      { action: 'channel.sync_requested', actor: { kind: 'api' } },
+      { action: 'channel.sync_refused', summary: expect.stringContaining('asked for already') as unknown },
+    ])
+    const begun = await recado.get<Listed>('/v1/events?type=ChannelSyncBegun')
+    expect(begun.data).toMatchObject([{ data: { sync: 'contacts', request_id: expect.any(String) as unknown } }, { data: { sync: 'history' } }])
+  })
   it('shows an echo at once, and goes on with the same thread', async () => {
     await control('POST', `numbers/${phoneNumberId}/messages`, { to: ana, text: 'Seguimos' })
     const thread = await until(

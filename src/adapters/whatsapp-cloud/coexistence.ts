@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { CloudApiAccount } from '../../commands/ports/cloud-api.ts'
-import type { CoexistenceApi, PhoneSync } from '../../commands/ports/coexistence-api.ts'
+import type { CoexistenceApi } from '../../commands/ports/coexistence-api.ts'
+import type { PhoneSync } from '../../domain/channel/events.ts'
 import type { Exchange } from './exchange.ts'
 import { failure, isSuccess } from './outcome.ts'
 

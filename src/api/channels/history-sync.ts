@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { SyncPhone } from '../../commands/channels/sync-phone.ts'
 import { accepted } from '../http/call.ts'
 import { idParams } from '../http/fields.ts'
-import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
+import { settled } from '../http/settled.ts'
 
 /** What a phone knew before its number was connected. */
 export const historySyncRoutes = ({ syncPhone }: { readonly syncPhone: SyncPhone }): readonly Route[] => [
@@ -28,15 +28,10 @@ export const historySyncRoutes = ({ syncPhone }: { readonly syncPhone: SyncPhone
         }),
       },
     },
-    problems: ['sync_refused', 'provider_unreachable'],
-    async handle({ params, body, tenantId }) {
-      const outcome = await syncPhone({ tenantId, channelId: params.id, what: body.sync })
-      if ('refused' in outcome) {
-        const { refused, detail, providerError } = outcome
-        throw problem(refused, { ...(detail === undefined ? {} : { detail }), ...(providerError === undefined ? {} : { providerError }) })
-      }
-      const { asked, requestId } = outcome
-      return accepted({ sync: asked, ...(requestId === undefined ? {} : { request_id: requestId }) })
+    problems: ['sync_refused', 'channel_removed', 'provider_unreachable'],
+    async handle({ params, body, context }) {
+      const { asked, requestId, position } = settled(await syncPhone({ channelId: params.id, what: body.sync }, context))
+      return accepted({ sync: asked, ...(requestId === undefined ? {} : { request_id: requestId }) }, { position })
     },
   }),
 ]

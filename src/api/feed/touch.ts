@@ -68,6 +68,9 @@ export const touchingTypes = [
   'ChannelDisconnected',
   'ChannelNumberChanged',
   'ChannelProfileChanged',
+  'ChannelSyncRequested',
+  'ChannelSyncBegun',
+  'ChannelSyncRefused',
   'ChannelRemoved',
   'TemplateSubmitted',
   'TemplateHeardOf',
@@ -217,6 +220,9 @@ function ofChannel(event: ChannelEvent, id: string): Touch | undefined {
     case 'ChannelRemoved':
     case 'ChannelNumberChanged':
     case 'ChannelProfileChanged':
+    case 'ChannelSyncRequested':
+    case 'ChannelSyncBegun':
+    case 'ChannelSyncRefused':
       return { kind: 'channel', type: 'channel.updated', id }
     case 'ChannelCredentialsChanged':
       return undefined

@@ -131,6 +131,9 @@ export function createChannelBook({ vault, clock }: { vault: Vault; clock: Clock
           return change({ status: 'disconnected' })
         case 'ChannelNumberChanged':
         case 'ChannelProfileChanged':
+        case 'ChannelSyncRequested':
+        case 'ChannelSyncBegun':
+        case 'ChannelSyncRefused':
           return undefined
         case 'ChannelRemoved':
           return removed(entry)

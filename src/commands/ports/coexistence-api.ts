@@ -1,7 +1,6 @@
+import type { PhoneSync } from '../../domain/channel/events.ts'
 import type { CallResult, CloudApiAccount } from './cloud-api.ts'
 
-/** What a phone can be asked for once, within 24 hours of its connection. */
-export type PhoneSync = 'contacts' | 'history'
 
 /** Numbers that stay on the business app of a phone. Adapter: src/adapters/whatsapp-cloud/coexistence.ts. */
 export type CoexistenceApi = {

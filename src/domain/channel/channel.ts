@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Aggregate } from '../kernel/aggregate.ts'
 import { happened, nothing, refuse, type Decision } from '../kernel/decider.ts'
 import { plain } from '../kernel/secret.ts'
-import type { ChannelError, ChannelEvent, NumberFacts } from './events.ts'
+import type { ChannelError, ChannelEvent, NumberFacts, PhoneSync } from './events.ts'
 import { evolve, initial, type Channel } from './state.ts'
 
 /** Credentials that were checked at the provider come with what it said; `verified: false` when nobody asked it. */
@@ -29,6 +29,8 @@ export type ChannelCommand =
   /** What the provider told of the number without being asked. */
   | { readonly type: 'tell'; readonly facts: NumberFacts; readonly reason: string; readonly at: string }
   | { readonly type: 'changeProfile'; readonly profile: Readonly<Record<string, Json>> }
+  | { readonly type: 'requestSync'; readonly sync: PhoneSync }
+  | { readonly type: 'recordSync'; readonly sync: PhoneSync; readonly came: { readonly requestId?: string } | { readonly error: ChannelError } }
   | { readonly type: 'disconnect'; readonly reason?: string | undefined }
   | { readonly type: 'remove' }
   /** Somebody else wants the number that this channel claimed and never used, or no longer uses: see `abandon` of the tenant. */
@@ -101,6 +103,12 @@ function decidePresent(
       return tell(command, channel)
     case 'changeProfile':
       return happened({ type: 'ChannelProfileChanged', profile: command.profile })
+    case 'requestSync':
+      return happened({ type: 'ChannelSyncRequested', sync: command.sync })
+    case 'recordSync': {
+      const { sync, came } = command
+      return happened('error' in came ? { type: 'ChannelSyncRefused', sync, error: came.error } : { type: 'ChannelSyncBegun', sync, ...came })
+    }
     case 'disconnect': {
       const { reason } = command
       return channel.status === 'disconnected' ? nothing : happened({ type: 'ChannelDisconnected', ...(reason === undefined ? {} : { reason }) })

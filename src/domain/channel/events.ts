@@ -25,6 +25,9 @@ const numberFacts = z.object({
   username: z.string().optional(),
 })
 
+/** What a phone can be asked for once, within 24 hours of its connection. */
+const phoneSync = z.enum(['contacts', 'history'])
+
 const channelError = z.object({ code: z.string(), title: z.string(), detail: z.string().optional() })
 
 /** A WhatsApp number that a tenant connected. Its credentials are sealed under the subject `channel:<id>`. */
@@ -47,9 +50,15 @@ export const channelEvent = z.discriminatedUnion('type', [
   /** The provider told of a change of the number without being asked (quality, limit, name). Only what changed. */
   z.object({ type: z.literal('ChannelNumberChanged'), facts: numberFacts, reason: z.string(), at: z.iso.datetime() }),
   z.object({ type: z.literal('ChannelProfileChanged'), profile: z.record(z.string(), z.json()) }),
+  /** The phone of a coexistence number is asked for what it knows: once per connection, and what it then shares becomes contacts and messages. */
+  z.object({ type: z.literal('ChannelSyncRequested'), sync: phoneSync }),
+  /** The provider passed it on. */
+  z.object({ type: z.literal('ChannelSyncBegun'), sync: phoneSync, requestId: z.string().optional() }),
+  z.object({ type: z.literal('ChannelSyncRefused'), sync: phoneSync, error: channelError }),
   z.object({ type: z.literal('ChannelDisconnected'), reason: z.string().optional() }),
   z.object({ type: z.literal('ChannelRemoved') }),
 ])
 export type ChannelEvent = z.infer<typeof channelEvent>
 export type NumberFacts = z.infer<typeof numberFacts>
+export type PhoneSync = z.infer<typeof phoneSync>
 export type ChannelError = z.infer<typeof channelError>

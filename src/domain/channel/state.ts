@@ -45,6 +45,9 @@ export function evolve(state: Channel, event: ChannelEvent): Channel {
         told: { ...state.told, ...Object.fromEntries(Object.keys(event.facts).map((fact) => [fact, event.at])) },
       }
     case 'ChannelProfileChanged':
+    case 'ChannelSyncRequested':
+    case 'ChannelSyncBegun':
+    case 'ChannelSyncRefused':
       return state
     case 'ChannelDisconnected':
       return { ...state, status: 'disconnected' }

@@ -37,6 +37,9 @@ const handles = [
   'ChannelCheckFailed',
   'ChannelNumberChanged',
   'ChannelProfileChanged',
+  'ChannelSyncRequested',
+  'ChannelSyncBegun',
+  'ChannelSyncRefused',
   'ChannelDisconnected',
   'ChannelRemoved',
 ] as const satisfies readonly EventType[]
@@ -112,6 +115,9 @@ function change(row: ChannelRow, event: Exclude<Handled, EventsOf<'ChannelAdded'
     case 'ChannelNumberChanged':
       return known(row, event.facts)
     case 'ChannelProfileChanged':
+    case 'ChannelSyncRequested':
+    case 'ChannelSyncBegun':
+    case 'ChannelSyncRefused':
       return {}
     case 'ChannelCheckFailed': {
       const failure: ChannelFailure = { ...event.error, at: new Date(at.meta.occurredAt).toISOString() }
