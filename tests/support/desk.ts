@@ -198,6 +198,7 @@ export async function startDesk(
   })
 
   return {
+    house,
     store,
     vault,
     inbox,

@@ -32,7 +32,8 @@ export async function openHouse(projections: readonly Projection[], keptBy = eve
   }
   const masterKey = randomBytes(32)
   await checkMasterKey({ pool: pools.worker, masterKey })
-  const vault = createVault({ pool: pools.worker, masterKey })
+  let minutes = 0
+  const vault = createVault({ pool: pools.worker, masterKey, now: () => performance.now() + minutes * 60_000 })
   const attachments = createAttachmentSeal(vault)
   const parts = { workerPool: pools.worker, apiPool: pools.api }
   const log =
@@ -58,6 +59,8 @@ export async function openHouse(projections: readonly Projection[], keptBy = eve
   const server = createServer()
 
   return {
+    /** A minute later, as far as the vault can tell: it believes no key any more without looking. */
+    aMinuteLater: () => void minutes++,
     /** As a process that only now starts has it: no key in memory. */
     freshVault: () => createVault({ pool: pools.worker, masterKey }),
     db,
