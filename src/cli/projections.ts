@@ -127,9 +127,20 @@ async function followRebuild(tools: Tools, rebuilds: Rebuilds, config: Config, a
       if (bar === undefined && told !== one.state) say(lineOf(one))
       told = one.state
       if (working === undefined && one.state === 'created' && performance.now() - began > takenWithinMs) {
-        const { store, scan, index, workerPool: pool, copyPool } = tools
+        const { store, scan, threads, index, workerPool: pool, copyPool } = tools
         const owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
-        working = runRebuilds({ projections, store, scan, index, pool, copyPool, owner, signal: stopping.signal, log: createLog(config) })
+        working = runRebuilds({
+          projections,
+          store,
+          scan,
+          threads,
+          index,
+          pool,
+          copyPool,
+          owner,
+          signal: stopping.signal,
+          log: createLog(config),
+        })
       }
       await sleep(250)
     }

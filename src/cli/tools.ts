@@ -17,6 +17,7 @@ import { createPool, type DatabaseRole } from '../postgres/pool.ts'
 export type Tools = {
   readonly store: LogEngine['store']
   readonly scan: LogEngine['scan']
+  readonly threads: LogEngine['threads']
   readonly index: LogEngine['index']
   /** As people say it. */
   readonly engine: string
@@ -55,7 +56,7 @@ export async function openTools(config: Config): Promise<Tools> {
       return createVault({ pool: workerPool, masterKey: key })
     })())
   const said = (...words: readonly unknown[]): void => console.error(words.at(-1))
-  const { store, scan, index, engine, close } = await openLog(config, {
+  const { store, scan, threads, index, engine, close } = await openLog(config, {
     storePool: workerPool,
     workerPool,
     apiPool: pool('api', 'recado_api', 2),
@@ -83,6 +84,7 @@ export async function openTools(config: Config): Promise<Tools> {
   return {
     store: gate.guard(store),
     scan,
+    threads,
     index,
     engine,
     workerPool,

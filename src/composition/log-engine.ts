@@ -11,6 +11,7 @@ import type { EventsAt } from '../domain/kernel/event-places.ts'
 import type { EventStore, TenantLogs } from '../domain/kernel/event-store.ts'
 import type { LogIndex } from '../domain/kernel/log-index.ts'
 import type { LogScan } from '../domain/kernel/log-scan.ts'
+import type { FoldThreads } from '../projections/engine/fold-threads.ts'
 
 /** The log and every way to look at it, whichever engine keeps it. */
 export type LogEngine = {
@@ -22,6 +23,8 @@ export type LogEngine = {
   readonly eventsAt: EventsAt
   /** Read once and fast: rebuilds, exports. */
   readonly scan: LogScan
+  /** Where rebuilds may fold beside the thread that everybody else lives in. */
+  readonly threads?: FoldThreads
   readonly index: LogIndex
   readonly rawBodies: RawBodies
   /** Further parts of readiness, by name: undefined or what is missing. */
@@ -39,6 +42,8 @@ export type PostgresParts = {
   readonly scanPool: Pool
 } & Omit<PostgresEventStoreOptions, 'pool'>
 
+export const foldThread = new URL('./fold-thread.ts', import.meta.url)
+
 /** The log in the database that keeps everything else. */
 export function postgresLog({ storePool, workerPool, apiPool, scanPool, ...options }: PostgresParts): LogEngine {
   const store = createPostgresEventStore({ pool: storePool, ...options })
@@ -48,6 +53,7 @@ export function postgresLog({ storePool, workerPool, apiPool, scanPool, ...optio
     logOf: createTenantLogs({ pool: apiPool, head: store.head, attachments: options.attachments ?? noAttachments }),
     eventsAt: createEventsAt(apiPool),
     scan: createLogScan(scanPool),
+    threads: { entry: foldThread, connection: options.listenUrl },
     index: createLogIndex(workerPool),
     rawBodies: createRawBodies(workerPool),
     checks: {},

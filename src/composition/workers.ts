@@ -130,6 +130,7 @@ export function startWorkers({
       projections,
       store,
       scan: storage.scan,
+      threads: storage.threads,
       index: storage.index,
       pool: workerPool,
       copyPool: storage.copyPool,

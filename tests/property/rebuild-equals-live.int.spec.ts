@@ -51,11 +51,13 @@ async function open() {
     }),
   )
   const scan = createLogScan(copyPool)
-  // A budget of some dozen rows: nearly every page spills, and takes back what was spilled.
+  // Whole generations in threads, and one tenant's rows without. A budget of some dozen rows: nearly every page spills, and takes back what was spilled.
+  const threads = { entry: new URL('../support/moody-folds.ts', import.meta.url), connection: db.url, leastEvents: 0 }
   const rebuilding = runRebuilds({
     projections: models,
     store,
     scan,
+    threads,
     index: createLogIndex(copyPool),
     pool,
     copyPool,

@@ -8,6 +8,8 @@ export type Scan = {
   readonly through: Position
   readonly types?: readonly string[] | undefined
   readonly tenantId?: string | undefined
+  /** Only the streams of one share: every stream is in one of `of` shares, all of its events in the same. Not every scan can deal them out. */
+  readonly part?: { readonly nth: number; readonly of: number } | undefined
   readonly signal?: AbortSignal | undefined
 }
 

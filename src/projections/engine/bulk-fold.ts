@@ -9,7 +9,7 @@ import { check, messageOf, rowKey, type Parked } from './fold-page.ts'
 import { snake, tableOf } from './naming.ts'
 import type { AnyRow, Projection, Value } from './projection.ts'
 import { rowTable } from './rows.ts'
-import { keyDefinition } from './tables.ts'
+import { ensureKey } from './tables.ts'
 
 /** An event that the fold refuses, in a rebuild: it stops there and shows it. */
 export class PoisonedRebuild extends Error {
@@ -185,7 +185,7 @@ export function createBulkFold({
     await writing
     guard?.()
     if (!keyedTable) {
-      await pool.query(keyDefinition(projection, schema))
+      await ensureKey(pool, projection, schema)
       keyedTable = true
     }
     for (const [tenantId, row] of await table.take(pool, wanted)) {

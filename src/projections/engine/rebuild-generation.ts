@@ -5,12 +5,13 @@ import { inTransaction } from '../../postgres/transaction.ts'
 import { createBulkFold } from './bulk-fold.ts'
 import { discardedPositions } from './discarded.ts'
 import { TooManyParked } from './failures.ts'
+import { foldInThreads, isWorthThreads, type Folded, type FoldTask } from './fold-threads.ts'
 import { adoptPrevious, createShadow, generationsOf, lockGenerations, type Generation } from './generations.ts'
 import { tableOf } from './naming.ts'
 import { createPageWriter, parkStatements, type PageWriter } from './page-writer.ts'
 import { copyParked, differentlyParked, parkedPositions } from './parked-before.ts'
 import type { Projection } from './projection.ts'
-import { copyLog, measure, type Claim, type Rebuilding } from './rebuild-steps.ts'
+import { copyLog, createReport, measure, type Claim, type Rebuilding } from './rebuild-steps.ts'
 import { foldRow } from './refold.ts'
 import { rowTable } from './rows.ts'
 import { follow, Superseded, switchOver } from './switch.ts'
@@ -100,39 +101,60 @@ async function copy(rebuilding: Rebuilding, claim: Claim, projections: readonly 
   })
   const { target, total } = await measure(rebuilding, undefined)
   await claim.report({ target_position: target, position: 0, events_done: 0, events_total: total, events_per_second: null })
-  const folds = await Promise.all(
+  const tasks = await Promise.all(
     shadows.map(async ({ projection, generation, live }) => {
       const positions = live === undefined ? new Set<Position>() : await parkedPositions(copyPool, live.subscription)
       const discarded = await discardedPositions(copyPool, projection.name)
       const parkedBefore = { sameVersion: live?.version === projection.version, positions, discarded }
-      const guard = (): void => claim.signal.throwIfAborted()
-      return { live, generation, parkedBefore, fold: createBulkFold({ projection, schema: generation.schema, pool: copyPool, parkedBefore, guard }) }
+      return { live, generation, parkedBefore, projection, name: projection.name, schema: generation.schema }
     }),
   )
-  await copyLog(
-    rebuilding,
-    claim,
-    folds.map(({ fold }) => fold),
-    target,
-  )
+  const folded = await foldAll(rebuilding, claim, tasks, { target, total })
+  const ofModel = (name: string): Folded => folded.find((one) => one.name === name) ?? { name, counts: {}, parked: [] }
   await inTransaction(copyPool, async (client) => {
     await claim.within(client)
-    for (const { live, generation, parkedBefore, fold } of folds) {
-      const again = parkedBefore.sameVersion ? undefined : fold.parked().map(({ at }) => at.position)
+    for (const { name, live, generation, parkedBefore } of tasks) {
+      const { parked } = ofModel(name)
+      const again = parkedBefore.sameVersion ? undefined : parked.map(({ at }) => at.position)
       // Behind parked events, where the live writer has not come yet: it will not come there for these rows.
       if (parkedBefore.sameVersion) {
-        for (const { values = [], ...park } of parkStatements(generation.subscription, fold.parked()))
-          await client.query({ ...park, values: [...values] })
+        for (const { values = [], ...park } of parkStatements(generation.subscription, parked)) await client.query({ ...park, values: [...values] })
       }
       if (live !== undefined) await copyParked(client, { from: live.subscription, to: generation.subscription, through: target, only: again })
       await client.query('update es.subscriptions set position = $2 where name = $1', [generation.subscription, target])
     }
   })
   await claim.advance('indexing', {
-    row_counts: JSON.stringify(Object.fromEntries(folds.map(({ fold }) => [fold.projection.name, fold.counts()]))),
+    row_counts: JSON.stringify(Object.fromEntries(tasks.map(({ name }) => [name, ofModel(name).counts]))),
     position: target,
     events_done: total,
   })
+}
+
+/** In threads where there are some and it pays, else here. */
+async function foldAll(
+  rebuilding: Rebuilding,
+  claim: Claim,
+  models: readonly (FoldTask & { readonly projection: Projection })[],
+  { target, total }: { target: Position; total: number },
+): Promise<readonly Folded[]> {
+  const { threads, copyPool, index: log, budgetBytes } = rebuilding
+  const { signal } = claim
+  if (threads === undefined || !isWorthThreads(threads, total)) {
+    const guard = (): void => signal.throwIfAborted()
+    const folds = models.map((model) => createBulkFold({ ...model, pool: copyPool, guard }))
+    await copyLog(rebuilding, claim, folds, target)
+    return folds.map(({ projection, counts, parked }) => ({ name: projection.name, counts: counts(), parked: parked() }))
+  }
+  const report = createReport(claim, target, async (position) => log.eventsOf(undefined, position))
+  // A report that fails says nothing about the folding: whether the rebuild is still ours is asked beside it, and at the end.
+  let reporting: Promise<void> = Promise.resolve()
+  const onProgress = (position: Position): void => {
+    reporting = reporting.then(async () => report(position)).catch(() => undefined)
+  }
+  const folded = await foldInThreads(threads, { models, through: target, budgetBytes, signal, onProgress })
+  await reporting
+  return folded
 }
 
 async function index({ copyPool }: Rebuilding, claim: Claim, projections: readonly Projection[]): Promise<void> {

@@ -2,9 +2,11 @@ import type { Pool, PoolClient } from 'pg'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { LogIndex } from '../../domain/kernel/log-index.ts'
 import type { LogScan } from '../../domain/kernel/log-scan.ts'
-import { start, type Position } from '../../domain/kernel/position.ts'
+import type { Position } from '../../domain/kernel/position.ts'
 import type { Lease } from '../../postgres/lease.ts'
 import type { BulkFold } from './bulk-fold.ts'
+import { foldLog } from './fold-log.ts'
+import type { FoldThreads } from './fold-threads.ts'
 import type { Projection } from './projection.ts'
 import { rebuildOf, type Rebuild, type RebuildRow, type RebuildState } from './rebuilds.ts'
 import { Superseded } from './switch.ts'
@@ -20,6 +22,8 @@ export type Rebuilding = {
   readonly copyPool: Pool
   /** Another one for every process and every start of it. */
   readonly owner: string
+  /** Where whole generations are folded beside this thread; without it, in it. */
+  readonly threads?: FoldThreads | undefined
   /** Bytes of rows in memory before the coldest are written out (120 MB; with garbage on its way about half as much again). */
   readonly budgetBytes?: number
   readonly onProgress?: (rebuild: Rebuild) => void
@@ -94,46 +98,36 @@ const settleMs = 10_000
 
 /** Copies the log up to `target` through these folds, all in one pass, and tells how far it is. */
 export async function copyLog(
-  { scan, index, budgetBytes = 96 * 1024 * 1024 }: Pick<Rebuilding, 'scan' | 'index' | 'budgetBytes'>,
+  rebuilding: Pick<Rebuilding, 'scan' | 'index' | 'budgetBytes'>,
   claim: Claim,
   folds: readonly BulkFold[],
   target: Position,
 ): Promise<void> {
   const { tenantId } = claim.rebuild()
-  const types = [...new Set(folds.flatMap(({ projection }) => projection.handles))]
   let done = 0
+  // Of the whole log every event counts, looked at or passed over; of one tenant's those that were looked at.
+  const report = createReport(claim, target, async (position) => (tenantId === undefined ? rebuilding.index.eventsOf(undefined, position) : done))
+  await foldLog(rebuilding, folds, { through: target, tenantId, signal: claim.signal }, ({ through, events }) => {
+    done += events
+    return report(through)
+  })
+}
+
+/** Stores how far it is and how fast, from time to time. */
+export function createReport(claim: Claim, target: Position, doneAt: (position: Position) => Promise<number>): (position: Position) => Promise<void> {
   let rate: number | undefined
   let last = { at: performance.now(), done: 0 }
-  const report = async (position: Position): Promise<void> => {
+  return async (position) => {
     const now = performance.now()
     if (now - last.at < reportMs && position < target) return
-    // Of the whole log every event counts, looked at or passed over; of one tenant's those that were looked at.
-    if (tenantId === undefined) done = await index.eventsOf(undefined, position)
-    const present = (1_000 * (done - last.done)) / Math.max(1, now - last.at)
-    const weight = rate === undefined ? 1 : 1 - Math.exp((last.at - now) / settleMs)
+    const before = last
+    last = { at: now, done: before.done }
+    const done = await doneAt(position)
+    const present = (1_000 * (done - before.done)) / Math.max(1, now - before.at)
+    const weight = rate === undefined ? 1 : 1 - Math.exp((before.at - now) / settleMs)
     rate = (rate ?? present) * (1 - weight) + present * weight
     last = { at: now, done }
     await claim.report({ position, events_done: done, events_per_second: rate })
-  }
-  for await (const { events, through } of scan({ after: start, through: target, types, tenantId, signal: claim.signal })) {
-    for (const fold of folds) await fold.fold(events)
-    if (tenantId !== undefined) done += events.length
-    await keepWithin(folds, budgetBytes)
-    await report(through)
-  }
-  for (const fold of folds) {
-    claim.signal.throwIfAborted()
-    await fold.finish()
-  }
-}
-
-async function keepWithin(folds: readonly BulkFold[], budgetBytes: number): Promise<void> {
-  const total = (): number => folds.reduce((sum, fold) => sum + fold.weight(), 0)
-  if (total() <= budgetBytes) return
-  // Well below the limit, so that the next page does not find it full again.
-  while (total() > budgetBytes * 0.6) {
-    const heaviest = folds.reduce((a, b) => (b.weight() > a.weight() ? b : a))
-    await heaviest.spill()
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ClientBase, Pool } from 'pg'
+import { inTransaction } from '../../postgres/transaction.ts'
 import { snake, tableOf } from './naming.ts'
 import type { ColumnType, Projection } from './projection.ts'
 
@@ -22,6 +23,15 @@ export function tableDefinition(projection: Projection, schema: string): string 
 
 export const keyDefinition = (projection: Projection, schema: string): string =>
   `alter table ${schema}.${tableOf(projection)} add primary key (tenant_id, id)`
+
+/** The key on a bare table that others may be about to give it too. Whoever writes into it is waited for. */
+export async function ensureKey(pool: Pool, projection: Projection, schema: string): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    await client.query(`lock table ${schema}.${tableOf(projection)} in access exclusive mode`)
+    const standing = await indexesOf(client, projection, schema)
+    if (!standing.has(`${tableOf(projection)}_pkey`)) await client.query(keyDefinition(projection, schema))
+  })
+}
 
 /** The indexes beside the key: made after the rows of a rebuild are there, which is several times cheaper than to keep them up meanwhile. */
 export const indexDefinitions = (projection: Projection, schema: string): readonly string[] =>

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { createPostgresEventStore } from '../../../src/adapters/event-store/postgres/event-store.ts'
 import { createLogIndex } from '../../../src/adapters/event-store/postgres/log-index.ts'
 import { createLogScan } from '../../../src/adapters/event-store/postgres/scan-log.ts'
+import { foldThread } from '../../../src/composition/log-engine.ts'
 import { positionOf, start, type Position } from '../../../src/domain/kernel/position.ts'
 import { copyOut } from '../../../src/postgres/copy.ts'
 import { createPool } from '../../../src/postgres/pool.ts'
@@ -153,6 +154,7 @@ async function rebuild(): Promise<void> {
     index,
     pool,
     copyPool: copying,
+    ...(process.env['BENCH_THREADS'] === '0' ? {} : { threads: { entry: foldThread, connection: url } }),
     owner: 'bench',
     signal: stop.signal,
     log,

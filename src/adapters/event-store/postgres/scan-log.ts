@@ -32,15 +32,20 @@ export const createLogScan = (pool: Pool): LogScan =>
     }
   }
 
-function statement({ types, tenantId }: Scan, after: number, end: number): string {
+function statement({ types, tenantId, part }: Scan, after: number, end: number): string {
   // COPY takes no parameters. Both come from our own code or were parsed; what is neither is refused rather than escaped.
   const odd = [...(types ?? []), ...(tenantId === undefined ? [] : [tenantId])].find((text) => !plain.test(text))
   if (odd !== undefined) throw new TypeError('a type or a tenant that is none')
   return `select position, recorded_at, tenant_id, version, event_id, stream_id, schema_version, type, data, metadata from es.events
     where position > ${after} and position <= ${end}
     ${types === undefined ? '' : `and type in (${types.length === 0 ? 'null' : types.map(quoted).join(', ')})`}
+    ${part === undefined ? '' : `and ${ofPart(part)}`}
     ${tenantId === undefined ? '' : `and tenant_id = ${quoted(tenantId)}`} order by position`
 }
+
+/** In `coalesce`, because PostgreSQL takes what is in it for every second row. Of an `=` it expects one in two hundred, and sorts what it need not sort. */
+const ofPart = ({ nth, of }: { readonly nth: number; readonly of: number }): string =>
+  `coalesce((hashtext(stream_id) & 2147483647) % ${of} = ${nth}, false)`
 
 const milliseconds2000 = 946_684_800_000
 const int64 = (bytes: Buffer, at: number): number => bytes.readInt32BE(at) * 4_294_967_296 + bytes.readUInt32BE(at + 4)

@@ -1,0 +1,36 @@
+import type { LogScan, Scan } from '../../domain/kernel/log-scan.ts'
+import type { Position } from '../../domain/kernel/position.ts'
+import { start } from '../../domain/kernel/position.ts'
+import type { BulkFold } from './bulk-fold.ts'
+
+export type FoldingLog = { readonly scan: LogScan; readonly budgetBytes?: number | undefined }
+export const defaultBudgetBytes = 96 * 1024 * 1024
+
+/** A stretch of the log, from its beginning, through these folds in one pass, until their tables hold every row. `onPage` says how far it is. */
+export async function foldLog(
+  { scan, budgetBytes = defaultBudgetBytes }: FoldingLog,
+  folds: readonly Pick<BulkFold, 'projection' | 'fold' | 'weight' | 'spill' | 'finish'>[],
+  stretch: Omit<Scan, 'after' | 'types'>,
+  onPage: (page: { readonly through: Position; readonly events: number }) => Promise<void> | void,
+): Promise<void> {
+  const types = [...new Set(folds.flatMap(({ projection }) => projection.handles))]
+  for await (const { events, through } of scan({ ...stretch, after: start, types })) {
+    for (const fold of folds) await fold.fold(events)
+    await keepWithin(folds, budgetBytes)
+    await onPage({ through, events: events.length })
+  }
+  for (const fold of folds) {
+    stretch.signal?.throwIfAborted()
+    await fold.finish()
+  }
+}
+
+async function keepWithin(folds: readonly Pick<BulkFold, 'weight' | 'spill'>[], budgetBytes: number): Promise<void> {
+  const total = (): number => folds.reduce((sum, fold) => sum + fold.weight(), 0)
+  if (total() <= budgetBytes) return
+  // Well below the limit, so that the next page does not find it full again.
+  while (total() > budgetBytes * 0.6) {
+    const heaviest = folds.reduce((a, b) => (b.weight() > a.weight() ? b : a))
+    await heaviest.spill()
+  }
+}
