@@ -11,7 +11,7 @@ import { schemaOf, subscriptionOf } from './naming.ts'
 import { createPageWriter, readParkedKeys } from './page-writer.ts'
 import type { Projection } from './projection.ts'
 import { placeAt } from './source-places.ts'
-import { workLine } from './work-line.ts'
+import { workLine } from '../../postgres/work-line.ts'
 
 export type Applied = { readonly projection: string; readonly position: Position }
 

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { Position } from '../../domain/kernel/position.ts'
 import { binaryArray } from '../../postgres/binary-array.ts'
-import { checkpointStatement, type Lease } from '../../postgres/lease.ts'
+import { checkpointStatement, type Checkpoint, type Lease } from '../../postgres/lease.ts'
 import { inOneFlight, type Statement } from '../../postgres/transaction.ts'
 import { discardedPositions } from './discarded.ts'
 import { isPoison } from './failures.ts'
@@ -27,7 +27,7 @@ export type PageWriter = {
   /** Reads the rows that are not at hand and folds. May run while the page before is being committed; pages are prepared in log order. */
   readonly prepare: (events: readonly RecordedEvent[]) => Promise<Prepared>
   /**
-   * Checkpoint, rows, parked events and the source's place in one transaction and one flight. Nothing to write: the checkpoint is left for `save`.
+   * Checkpoint, rows, parked events and the source's place in one transaction and one flight; usually one statement. Nothing to write: the checkpoint is left for `save`.
    */
   readonly commit: (prepared: Prepared, through: Position, place?: string) => Promise<void>
   /** Stores how far it came when that was left out. */
@@ -118,17 +118,25 @@ export async function createPageWriter({
   async function commit({ changes, parked, newlyParked }: Prepared, through: Position, place?: string): Promise<void> {
     reached = { position: through, place }
     if (changes.size === 0 && parked.length === 0) return
-    await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], reached)
+    const moving = parked.length > 0 || place !== undefined ? undefined : table.writeMoving(checkpointTo(through), changes.values())
+    if (moving === undefined) await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], reached)
+    else await done(pool.query({ ...moving, values: [...(moving.values ?? [])] }), reached)
     parkedInDatabase += newlyParked.length
     tell(newlyParked)
+  }
+
+  const checkpointTo = (to: Position): Checkpoint => ({ name: lease.name, token: lease.token, from: stored, to })
+
+  async function done(writing: Promise<unknown>, to: Reached): Promise<void> {
+    await writing
+    stored = to.position
+    reached = to
   }
 
   async function write(statements: readonly Statement[], to: Reached): Promise<void> {
     const { position, place } = to
     const placed = place === undefined ? [] : [keepPlace(lease.name, position, place)]
-    await inOneFlight(pool, [checkpointStatement({ name: lease.name, token: lease.token, from: stored, to: position }), ...placed, ...statements])
-    stored = position
-    reached = to
+    await done(inOneFlight(pool, [checkpointStatement(checkpointTo(position)), ...placed, ...statements]), to)
   }
 
   async function applyCarefully(events: readonly RecordedEvent[], through: Position, place?: string): Promise<void> {

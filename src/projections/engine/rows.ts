@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { binaryArray } from '../../postgres/binary-array.ts'
+import type { Checkpoint } from '../../postgres/lease.ts'
 import type { Statement } from '../../postgres/transaction.ts'
 import { rowKey, type Change, type RowKey } from './fold-page.ts'
 import { snake, tableOf } from './naming.ts'
@@ -24,6 +25,12 @@ export type RowTable = {
   ) => Promise<readonly (readonly [tenantId: string, row: AnyRow])[]>
   /** @throws NotEncodable */
   readonly write: (changes: Iterable<Change>) => readonly Statement[]
+  /**
+   * Checkpoint and rows as one statement, which needs no transaction around it: one round trip instead of three, and a page is seen that much earlier.
+   * The compare-and-set is what the rows are joined to, so it is done before the first of them. Undefined where there are rows to remove, too, or none.
+   * @throws NotEncodable
+   */
+  readonly writeMoving: (checkpoint: Checkpoint, changes: Iterable<Change>) => Statement | undefined
 }
 
 export function rowTable(projection: Projection, schema: string): RowTable {
@@ -41,14 +48,19 @@ export function rowTable(projection: Projection, schema: string): RowTable {
     text: `select r.tenant_id, ${selected}
       from unnest($1::uuid[], $2::${idType}[]) as wanted (tenant_id, id) join ${table} r on r.tenant_id = wanted.tenant_id and r.id = wanted.id`,
   }
-  const upsert = {
-    name: prepared('upsert'),
-    text: `insert into ${table} (tenant_id, ${names.join(', ')})
-      select * from unnest($1::uuid[], ${columns.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
-      on conflict (tenant_id, id) do update set ${names
-        .filter((name) => name !== 'id')
-        .map((name) => `${name} = excluded.${name}`)
-        .join(', ')}`,
+  const unnested = (first: number): string =>
+    `unnest(${[['tenant_id', 'uuid'] as const, ...columns].map(([, type], index) => `$${first + index}::${type}[]`).join(', ')}) as u (tenant_id, ${names.join(', ')})`
+  const values = `u.tenant_id, ${names.map((name) => `u.${name}`).join(', ')}`
+  const inserted = `insert into ${table} (tenant_id, ${names.join(', ')})`
+  const onConflict = `on conflict (tenant_id, id) do update set ${names
+    .filter((name) => name !== 'id')
+    .map((name) => `${name} = excluded.${name}`)
+    .join(', ')}`
+  const upsert = { name: prepared('upsert'), text: `${inserted} select ${values} from ${unnested(1)} ${onConflict}` }
+  const moving = {
+    name: prepared('move'),
+    text: `with moved as materialized (select es.advance($1, $2, $3, $4) is null as done)
+      ${inserted} select ${values} from moved cross join lateral ${unnested(5)} ${onConflict}`,
   }
   const remove = {
     name: prepared('delete'),
@@ -67,19 +79,31 @@ export function rowTable(projection: Projection, schema: string): RowTable {
       const { rows } = await pool.query<AnyRow & { tenant_id: string }>({ ...load, values })
       return new Map(rows.map(({ tenant_id, ...row }) => [rowKey(tenant_id, row.id), row as AnyRow]))
     },
+    writeMoving({ name, token, from, to }, changes) {
+      const { kept, gone } = apart(changes)
+      if (kept.length === 0 || gone.length > 0) return undefined
+      return encoded(() => ({ ...moving, values: [name, token, from, to, ...parameters(columns, kept)] }))
+    },
     write(changes) {
-      const kept: { tenantId: string; row: AnyRow }[] = []
-      const gone: { tenantId: string; id: string }[] = []
-      for (const { tenantId, id, row } of changes) {
-        if (row === undefined) gone.push({ tenantId, id })
-        else kept.push({ tenantId, row })
-      }
+      const { kept, gone } = apart(changes)
       return encoded(() => [
         ...(gone.length === 0 ? [] : [{ ...remove, values: keys(idType, gone) }]),
         ...(kept.length === 0 ? [] : [{ ...upsert, values: parameters(columns, kept) }]),
       ])
     },
   }
+}
+
+type Kept = { readonly tenantId: string; readonly row: AnyRow }
+
+function apart(changes: Iterable<Change>): { kept: readonly Kept[]; gone: readonly { tenantId: string; id: string }[] } {
+  const kept: Kept[] = []
+  const gone: { tenantId: string; id: string }[] = []
+  for (const { tenantId, id, row } of changes) {
+    if (row === undefined) gone.push({ tenantId, id })
+    else kept.push({ tenantId, row })
+  }
+  return { kept, gone }
 }
 
 function encoded<T>(encode: () => T): T {
@@ -101,7 +125,7 @@ const keys = (idType: ColumnType, wanted: readonly { tenantId: string; id: strin
   ),
 ]
 
-const parameters = (columns: readonly (readonly [string, ColumnType])[], kept: readonly { tenantId: string; row: AnyRow }[]): Buffer[] => [
+const parameters = (columns: readonly (readonly [string, ColumnType])[], kept: readonly Kept[]): Buffer[] => [
   binaryArray(
     'uuid',
     kept.map(({ tenantId }) => tenantId),

@@ -10,6 +10,7 @@ import { inTransaction } from '../../../postgres/transaction.ts'
 import { saysStop, type StopMarketing } from '../../contacts/stop-marketing.ts'
 import { recordParked } from '../../deliveries/record-trouble.ts'
 import { atMost } from '../../kernel/at-most.ts'
+import { workLine } from '../../../postgres/work-line.ts'
 import type { HandleDeliveries } from './handle-deliveries.ts'
 import type { HistoryDeliveries } from './history-deliveries.ts'
 import type { IntakeMemory, OutgoingMessage, Remembered } from './memory.ts'
@@ -22,6 +23,8 @@ export const intakeTypes = ['WebhookReceived', 'MessageQueued', 'SendAccepted', 
 const leaseMs = 10_000
 /** Deliveries of one page; more would only lengthen the wait of the first one in it. */
 const pageSize = 1_000
+/** Most pages leave nothing to remember: nobody waits for their checkpoint, and this is how long it may be behind. */
+const saveAfterMs = 250
 
 export type Intake = {
   store: EventStore
@@ -39,8 +42,8 @@ export type Intake = {
  * Raw deliveries → commands, exactly once in effect.
  *
  * WAITING (another process has the lease) → READING → APPLYING a page → back to READING; DISTURBED (store or database away) → the same page again.
- * Invariant: the checkpoint moves in the transaction that writes the intake's tables, after every command of the page is durable. A crash in between
- * repeats the page, and commands that repeat themselves change nothing.
+ * Invariant: the checkpoint moves after every command of the page is durable, and what is to be remembered of a page is written in the transaction that
+ * moves it. A crash in between repeats the pages since, and commands that repeat themselves change nothing.
  * One subscription sees deliveries, queued and accepted messages and new channels in the order of the log, so "the status came before its message" and
  * "the delivery came before its number" are told apart by position and not by luck.
  */
@@ -88,33 +91,59 @@ async function follow(
   signal: AbortSignal,
   onApplied: (position: Position) => void,
 ): Promise<void> {
-  let from = lease.position
-  let savedAt = performance.now()
-  for await (const delivery of store.subscribe({ after: from, filter: { types: intakeTypes }, signal, pageSize, attachments: true })) {
-    if (delivery.kind === 'caught-up') {
-      onApplied(delivery.through)
-      continue
-    }
-    const { remembered, postponed } = await applyPage(delivery.events, { memory, handle, store, stopMarketing })
-    // A page without anything of ours needs no commit of its own; it is saved with the next one, or after a second.
-    if (isEmpty(remembered) && delivery.events.length === 0 && performance.now() - savedAt < 1_000) {
-      onApplied(delivery.through)
-      continue
-    }
-    if (delivery.through > from) {
-      await inTransaction(pool, async (client) => {
-        await Promise.all([
-          client.query(checkpointStatement({ ...lease, from, to: delivery.through })),
-          memory.write(client, remembered),
-          history.postpone(client, postponed),
-        ])
+  let reached = lease.position
+  let saved = lease.position
+  const failed = new AbortController()
+  const line = workLine((error) => failed.abort(error))
+  const save = async (): Promise<void> => {
+    const to = reached
+    if (to <= saved) return
+    await pool.query(checkpointStatement({ ...lease, from: saved, to }))
+    saved = to
+  }
+  const saving = setInterval(() => line.add(save), saveAfterMs)
+
+  try {
+    const pages = store.subscribe({
+      after: reached,
+      filter: { types: intakeTypes },
+      signal: AbortSignal.any([signal, failed.signal]),
+      pageSize,
+      attachments: true,
+    })
+    for await (const delivery of pages) {
+      if (delivery.kind === 'caught-up') {
+        reached = delivery.through
+        onApplied(reached)
+        continue
+      }
+      const { remembered, postponed } = await applyPage(delivery.events, { memory, handle, store, stopMarketing })
+      const { through } = delivery
+      if (isEmpty(remembered) && postponed.length === 0) {
+        reached = through
+        onApplied(reached)
+        continue
+      }
+      line.add(async () => {
+        await inTransaction(pool, async (client) => {
+          await Promise.all([
+            client.query(checkpointStatement({ ...lease, from: saved, to: through })),
+            memory.write(client, remembered),
+            history.postpone(client, postponed),
+          ])
+        })
+        saved = through
       })
+      await line.empty()
+      reached = through
+      if (remembered.opened.length > 0) unpark.wake()
+      if (postponed.length > 0) history.wake()
+      onApplied(reached)
     }
-    from = delivery.through
-    savedAt = performance.now()
-    if (remembered.opened.length > 0) unpark.wake()
-    if (postponed.length > 0) history.wake()
-    onApplied(from)
+    line.add(save) // spares the next start a few pages
+    await line.empty()
+  } finally {
+    clearInterval(saving)
   }
 }
 
