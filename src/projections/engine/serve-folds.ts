@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { DatabaseError, type Pool } from 'pg'
 import { parentPort, workerData } from 'node:worker_threads'
 import { ownCopy } from '../../domain/kernel/envelope.ts'
@@ -14,6 +15,9 @@ export async function serveFolds(
   projections: readonly Projection[],
   open: (connection: unknown) => { readonly pool: Pool; readonly scan: LogScan },
 ): Promise<void> {
+  // On Linux that is this thread's alone: whoever answers requests beside it goes first. Work of 1 ms beside two busy threads: p99 50 ms instead of 120, on a
+  // machine with six runnable threads a core.
+  if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   const { connection, models, part, through, budgetBytes } = workerData as ThreadTask
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port is no window
   const tell = (word: ThreadWord): void => parentPort?.postMessage(word)
