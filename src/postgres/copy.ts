@@ -10,13 +10,13 @@ const headerBytes = signature.length + 8
 /**
  * The rows of a query by `COPY … TO STDOUT (format binary)`, in pieces of `pieceBytes`; each holds whole tuples, and `starts` says where each begins
  * (behind its count of columns). Binary, because a field is then a length and bytes: nothing to unescape, nothing to look for, numbers are numbers.
- * The server sends on while a piece is worked on, as far as the socket's buffers go.
+ * The server sends on while a piece is worked on, as far as the socket's buffers go: pieces are no larger than those, so that the next one is there already.
  * @param pool made with `pipeline: false`
  */
 export async function* copyOut(
   pool: Pool,
   query: string,
-  { pieceBytes = 1 << 20, signal }: { pieceBytes?: number; signal?: AbortSignal | undefined } = {},
+  { pieceBytes = 1 << 17, signal }: { pieceBytes?: number; signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<{ readonly bytes: Buffer; readonly starts: readonly number[] }> {
   const client = await pool.connect()
   let whole = false

@@ -40,6 +40,8 @@ export type BulkFold = {
   readonly projection: Projection
   /** About how many bytes the rows in memory take. */
   readonly weight: () => number
+  /** What part of the rows that were spilled came back (0 to 1): how much of the work of spilling was in vain. */
+  readonly returning: () => number
   /** @throws PoisonedRebuild */
   readonly fold: (events: readonly RecordedEvent[]) => Promise<void>
   /** Begins to write the rows that were not touched for longest into the table, about half of all; waits for the spill before. */
@@ -91,6 +93,8 @@ export function createBulkFold({
   let weight = 0
   let page = 0
   let spilled = false
+  let rowsOut = 0
+  let rowsBack = 0
   let keyedTable = false
   /** The last spill, which may still be on its way. */
   let writing: Promise<void> = Promise.resolve()
@@ -189,6 +193,7 @@ export function createBulkFold({
       keyedTable = true
     }
     for (const [tenantId, row] of await table.take(pool, wanted)) {
+      rowsBack++
       const heavy = weightOf(row)
       weight += heavy
       rowsOf(tenantId).set(row.id, { tenantId, id: row.id, row, weight: heavy, used: page, changes: 0 })
@@ -217,6 +222,7 @@ export function createBulkFold({
   return {
     projection,
     weight: () => weight,
+    returning: () => (rowsOut === 0 ? 0 : rowsBack / rowsOut),
     async fold(events) {
       page++
       if (!spilled) {
@@ -262,6 +268,7 @@ export function createBulkFold({
         byTenant.get(tenantId)?.delete(id)
         weight -= freed
       }
+      rowsOut += cold.length
       writing = write(cold)
       // Its failure is met by whoever waits for it; until then it must not count as one that nobody handles.
       writing.catch(() => undefined)

@@ -9,7 +9,7 @@ export const defaultBudgetBytes = 96 * 1024 * 1024
 /** A stretch of the log, from its beginning, through these folds in one pass, until their tables hold every row. `onPage` says how far it is. */
 export async function foldLog(
   { scan, budgetBytes = defaultBudgetBytes }: FoldingLog,
-  folds: readonly Pick<BulkFold, 'projection' | 'fold' | 'weight' | 'spill' | 'finish'>[],
+  folds: readonly Pick<BulkFold, 'projection' | 'fold' | 'weight' | 'spill' | 'returning' | 'finish'>[],
   stretch: Omit<Scan, 'after' | 'types'>,
   onPage: (page: { readonly through: Position; readonly events: number }) => Promise<void> | void,
 ): Promise<void> {
@@ -25,12 +25,18 @@ export async function foldLog(
   }
 }
 
-async function keepWithin(folds: readonly Pick<BulkFold, 'weight' | 'spill'>[], budgetBytes: number): Promise<void> {
+type Spilling = Pick<BulkFold, 'weight' | 'spill' | 'returning'>
+
+/**
+ * Messages are done with after minutes, conversations go on for weeks: spilled by weight alone, both at once, the conversations came and went all the time
+ * while messages that nobody would ask for again stayed. So what came back once is spilled later.
+ */
+async function keepWithin(folds: readonly Spilling[], budgetBytes: number): Promise<void> {
   const total = (): number => folds.reduce((sum, fold) => sum + fold.weight(), 0)
   if (total() <= budgetBytes) return
-  // Well below the limit, so that the next page does not find it full again.
-  while (total() > budgetBytes * 0.6) {
-    const heaviest = folds.reduce((a, b) => (b.weight() > a.weight() ? b : a))
-    await heaviest.spill()
-  }
+  const worth = (fold: Spilling): number => fold.weight() * Math.max(0.01, 1 - fold.returning()) ** 2
+  // Well below the limit, so that the next page does not find it full again; but not at any price.
+  const enough = folds.some((fold) => fold.returning() > often) ? 0.9 : 0.6
+  while (total() > budgetBytes * enough) await folds.reduce((a, b) => (worth(b) > worth(a) ? b : a)).spill()
 }
+const often = 0.1

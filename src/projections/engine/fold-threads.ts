@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg'
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { start, type Position } from '../../domain/kernel/position.ts'
@@ -82,11 +83,13 @@ export async function foldInThreads(
     ...(others.length === 0 ? [] : [{ models: others, part: { nth: 0, of: 1 } }]),
   ]
   const places = shares.map(() => start)
+  // A thread does nothing but fold: half of the young generation that the program has is as fast, and there are several. The flag of the program's start
+  // would win over `resourceLimits`; set anew, it counts for threads that come.
+  setFlagsFromString('--max-semi-space-size=16')
   const threads = shares.map((share) => {
     const told = share.models.map(({ name, schema, parkedBefore }): FoldTask => ({ name, schema, parkedBefore }))
     const task: ThreadTask = { connection, models: told, part: share.part, through, budgetBytes: budgetBytes / shares.length }
-    // A thread has no more to do than to fold: half of the young generation of the program is as fast, and there are several of them.
-    return new Worker(entry, { workerData: task, name: 'fold', resourceLimits: { maxYoungGenerationSizeMb: 48 } })
+    return new Worker(entry, { workerData: task, name: 'fold' })
   })
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => reject(signal.reason as Error)

@@ -157,28 +157,55 @@ async function foldAll(
   return folded
 }
 
+/** Keys first, because a table gives nobody else an index meanwhile. Two at a time: one alone waits for its disk where another one could sort. */
 async function index({ copyPool }: Rebuilding, claim: Claim, projections: readonly Projection[]): Promise<void> {
   const { id, rowCounts } = claim.rebuild()
-  for (const projection of projections) {
-    const shadow = await buildingOf(copyPool, projection, id)
-    const wanted = [
-      { name: `${tableOf(projection)}_pkey`, text: keyDefinition(projection, shadow.schema) },
-      ...indexDefinitions(projection, shadow.schema).map((text, place) => ({ name: projection.table.indexes[place]?.name ?? '', text })),
-    ]
-    const standing = await indexesOf(copyPool, projection, shadow.schema)
-    for (const { name, text } of wanted) {
-      if (standing.has(name)) continue
-      claim.signal.throwIfAborted()
-      await inTransaction(copyPool, async (client) => {
-        await client.query(`set local maintenance_work_mem = '128MB'`)
-        await client.query(text)
-      })
-      await claim.report({})
-    }
-    await copyPool.query(`analyze ${shadow.schema}.${tableOf(projection)}`)
-    await verifyCounts(copyPool, projection, shadow.schema, rowCounts[projection.name] ?? {})
+  const tables = await Promise.all(
+    projections.map(async (projection) => {
+      const { schema } = await buildingOf(copyPool, projection, id)
+      return { projection, schema, standing: await indexesOf(copyPool, projection, schema) }
+    }),
+  )
+  const make = async (text: string): Promise<void> => {
+    claim.signal.throwIfAborted()
+    await inTransaction(copyPool, async (client) => {
+      await client.query(`set local maintenance_work_mem = '128MB'`)
+      await client.query(text)
+    })
+    await claim.report({})
   }
+  await inTwoLanes(
+    tables
+      .filter(({ projection, standing }) => !standing.has(`${tableOf(projection)}_pkey`))
+      .map(
+        ({ projection, schema }) =>
+          async () =>
+            make(keyDefinition(projection, schema)),
+      ),
+  )
+  await inTwoLanes(
+    tables.flatMap(({ projection, schema, standing }) =>
+      indexDefinitions(projection, schema)
+        .filter((_, place) => !standing.has(projection.table.indexes[place]?.name ?? ''))
+        .map((text) => async () => make(text)),
+    ),
+  )
+  await inTwoLanes(
+    tables.map(({ projection, schema }) => async () => {
+      await copyPool.query(`analyze ${schema}.${tableOf(projection)}`)
+      await verifyCounts(copyPool, projection, schema, rowCounts[projection.name] ?? {})
+    }),
+  )
   await claim.advance('catching_up')
+}
+
+/** Does not return before both have ended, also when one fails: nothing is under way behind the back of whoever cleans up. */
+async function inTwoLanes(work: readonly (() => Promise<void>)[]): Promise<void> {
+  const waiting = [...work]
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next()
+  }
+  for (const ended of await Promise.allSettled([lane(), lane()])) if (ended.status === 'rejected') throw ended.reason
 }
 
 type Shadow = {

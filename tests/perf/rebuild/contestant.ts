@@ -22,6 +22,7 @@ import { projections } from '../../../src/projections/index.ts'
  * `{ seconds, events, megabytes }`. The read models' tables must not be there yet.
  */
 const [way = '', url = '', names = '', most = '0'] = process.argv.slice(2)
+const budget = process.env['BENCH_BUDGET_MB']
 const models = projections.filter(({ name }) => names.split(',').includes(name))
 const pool = createPool({ url, role: 'recado_worker', max: 6, name: 'bench' })
 const owner = createPool({ url, role: 'owner', max: 2 + models.length, name: 'bench owner', statementTimeoutMs: 0 })
@@ -154,6 +155,8 @@ async function rebuild(): Promise<void> {
     index,
     pool,
     copyPool: copying,
+    // To see how it goes when rows do not fit: the log of a hundredth of the size, with a hundredth of the memory.
+    ...(budget === undefined ? {} : { budgetBytes: Number(budget) * 1024 * 1024 }),
     ...(process.env['BENCH_THREADS'] === '0' ? {} : { threads: { entry: foldThread, connection: url } }),
     owner: 'bench',
     signal: stop.signal,
