@@ -92,7 +92,7 @@ export async function openStorage(
       workerPool,
       ownerPool,
       copyPool,
-      jobsPool: pool('recado_worker', 5, 'jobs'),
+      jobsPool: pool('recado_worker', 6, 'jobs'),
       mediaStore,
       listenUrl: url,
       async close() {

@@ -21,7 +21,7 @@ afterAll(async () => {
   await db.drop()
 })
 
-const add = (...jobs: { task: string; key: string; payload: object }[]) => inTransaction(worker, (client) => addJobs(client, jobs))
+const add = (...jobs: { task: string; key: string; payload: object; owner?: string }[]) => inTransaction(worker, (client) => addJobs(client, jobs))
 const left = async (): Promise<string[]> => {
   const { rows } = await worker.query<{ key: string }>('select key from graphile_worker._private_jobs order by id')
   return rows.map(({ key }) => key)
@@ -71,6 +71,36 @@ describe('jobs, under the restricted role', () => {
     expect(await hurryJobs(worker, 'media:x:')).toBe(1)
     await running({ fails }, () => expect.poll(left).toEqual([]))
     expect(tries).toBe(2)
+  })
+  it('of one owner do not hold up those of others, however many they are and however long they take', async () => {
+    const gates = new Map<string, PromiseWithResolvers<void>>()
+    const begun: string[] = []
+    const slow: Task = async (payload, { signal }) => {
+      const { name } = payload as { name: string }
+      begun.push(name)
+      const gate = Promise.withResolvers<void>()
+      gates.set(name, gate)
+      signal.addEventListener('abort', () => gate.resolve())
+      await gate.promise
+    }
+    const jobsOf = (owner: string, count: number) =>
+      Array.from({ length: count }, (_, n) => ({ task: 'slow', key: `${owner}${n}`, payload: { name: `${owner}${n}` }, owner }))
+    await add(...jobsOf('ana', 6))
+    await add(...jobsOf('bea', 3), ...jobsOf('cal', 1))
+    await running({ slow }, async () => {
+      // One of Ana's has one place for as long as it takes; the other place goes round.
+      const turn = async (nth: number): Promise<string> => {
+        await expect.poll(() => begun.length).toBe(nth + 1)
+        gates.get(begun[nth] ?? '')?.resolve()
+        return begun[nth]?.slice(0, 3) ?? ''
+      }
+      await expect.poll(() => begun[0]).toMatch(/^ana/)
+      expect([await turn(1), await turn(2)].toSorted()).toEqual(['bea', 'cal'])
+      expect([await turn(3), await turn(4)]).toEqual(['bea', 'bea'])
+      await worker.query('delete from graphile_worker._private_jobs where locked_at is null')
+      for (const { resolve } of gates.values()) resolve()
+      await expect.poll(left).toEqual([])
+    })
   })
   it('that a killed process left locked are run by the next one', async () => {
     const seen: unknown[] = []

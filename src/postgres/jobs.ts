@@ -1,6 +1,8 @@
-import type { JobHelpers } from 'graphile-worker'
+import { EventEmitter } from 'node:events'
+import type { Job, JobHelpers, WorkerEvents } from 'graphile-worker'
 import type { ClientBase, Pool } from 'pg'
 import type { Logger as LogLines } from 'pino'
+import { createJobTurns } from './job-turns.ts'
 import { inTransaction } from './transaction.ts'
 
 /**
@@ -8,14 +10,17 @@ import { inTransaction } from './transaction.ts'
  * asks for it. Here is the only place that knows graphile-worker; it is loaded when the first job is to be run (see ADR 0020 for what it costs).
  */
 
-/** One piece of work. `key` makes it the same piece however often it is asked for; nothing personal in `payload`. */
-/** `priority`: what has less of it (0 is usual) goes first. */
+/**
+ * One piece of work. `key` makes it the same piece however often it is asked for; nothing personal in `payload`. `priority`: what has less of it (0 is
+ * usual) goes first. `owner`: whose it is, where many jobs of one must not hold up those of others.
+ */
 export type JobSpec = {
   readonly task: string
   readonly key: string
   readonly payload: object
   readonly maxAttempts?: number
   readonly priority?: number
+  readonly owner?: string
 }
 
 /**
@@ -53,19 +58,20 @@ $$`
 export async function addJobs(client: ClientBase, jobs: readonly JobSpec[]): Promise<void> {
   if (jobs.length === 0) return
   const distinct = [...new Map(jobs.map((job) => [job.key, job])).values()]
-  const specs = distinct.map(({ task, key, payload, maxAttempts, priority }) => ({
+  const specs = distinct.map(({ task, key, payload, maxAttempts, priority, owner }) => ({
     task,
     key,
     payload,
     max_attempts: maxAttempts ?? 25,
     priority: priority ?? 0,
+    owner,
   }))
   // By JSON and not by an array of the composite type: PostgreSQL builds the rows itself, nothing is quoted here.
   await client.query({
     name: 'jobs_add',
     text: `select count(*) from graphile_worker.add_jobs(array(
-        select (s.task, s.payload, null, null, s.max_attempts, s.key, s.priority, null)::graphile_worker.job_spec
-        from json_to_recordset($1::json) as s (task text, payload json, max_attempts int2, key text, priority int2)
+        select (s.task, s.payload, null, null, s.max_attempts, s.key, s.priority, case when s.owner is not null then array[s.owner] end)::graphile_worker.job_spec
+        from json_to_recordset($1::json) as s (task text, payload json, max_attempts int2, key text, priority int2, owner text)
       ), true)`,
     values: [JSON.stringify(specs)],
   })
@@ -85,12 +91,32 @@ export async function hurryJobs(client: ClientBase | Pool, keyPrefix: string): P
 /** `attempt` counts from 1. */
 export type Try = { readonly attempt: number; readonly signal: AbortSignal }
 
+const ownerOf = ({ flags }: Pick<Job, 'flags'>): string => Object.keys(flags ?? {})[0] ?? ''
+
+function eventsFor(turns: ReturnType<typeof createJobTurns>, inTurn: boolean): WorkerEvents {
+  const events: WorkerEvents = new EventEmitter()
+  events.on('job:start', ({ job }) => turns.begun(ownerOf(job), inTurn))
+  events.on('job:complete', ({ job }) => turns.ended(ownerOf(job)))
+  return events
+}
+
+/** Resolves when that many places have looked for a job for the first time, whatever they found. */
+const firstLooks = async (events: WorkerEvents, places: number): Promise<void> =>
+  new Promise((resolve) => {
+    let looks = 0
+    const look = (): void => {
+      if (++looks === places) resolve()
+    }
+    for (const end of ['job:start', 'worker:getJob:empty', 'worker:getJob:error', 'worker:stop'] as const) events.on(end, look)
+  })
+
 /** Throwing means: again, after a pause that grows to hours. */
 export type Task = (payload: unknown, one: Try) => Promise<void>
 
 export type JobRunner = {
   readonly pool: Pool
   readonly tasks: Readonly<Record<string, Task>>
+  /** Jobs at once, at least two: one place goes round among the owners (see job-turns.ts). */
   readonly concurrency: number
   readonly log: Pick<LogLines, 'debug' | 'warn'>
   readonly pollMs?: number
@@ -110,11 +136,12 @@ export async function runJobs({ pool, tasks, concurrency, log, pollMs = 2_000 }:
     log.warn({ workers: rows.length }, 'jobs of a process that is gone were unlocked')
   }
   if (signal.aborted) return
-  const runner = await run({
+  const turns = createJobTurns()
+  const places = (inTurn: boolean) => ({
     pgPool: pool,
-    concurrency,
     noHandleSignals: true,
     pollInterval: pollMs,
+    events: eventsFor(turns, inTurn),
     // Their messages name the job and its error; payloads are ours and hold nothing personal.
     logger: new Logger(() => (level, message) => log.debug({ level }, message)),
     taskList: Object.fromEntries(
@@ -124,11 +151,19 @@ export async function runJobs({ pool, tasks, concurrency, log, pollMs = 2_000 }:
       ]),
     ),
   })
-  const stop = (): void => void runner.stop().catch(() => undefined)
+  const many = { ...places(false), concurrency: Math.max(1, concurrency - 1) }
+  const looked = firstLooks(many.events, many.concurrency)
+  const runners = [await run(many)]
+  const stop = (): void => {
+    for (const runner of runners) runner.stop().catch(() => undefined)
+  }
+  // What goes round begins when it can be seen what the others took.
+  await looked
+  runners.push(await run({ ...places(true), concurrency: 1, forbiddenFlags: turns.leaveAlone }))
   if (signal.aborted) stop()
   else signal.addEventListener('abort', stop, { once: true })
   try {
-    await runner.promise
+    await Promise.all(runners.map(({ promise }) => promise))
   } finally {
     signal.removeEventListener('abort', stop)
   }

@@ -168,6 +168,21 @@ describe("a customer's file", () => {
     expect(new Set(meta.described).size).toBe(6)
     expect(meta.described.length).toBe(6)
   })
+  it('is fetched once, however many processes are there, also when they change over', async () => {
+    const another = await startProcess({ url: db.url, masterKey })
+    start()
+    const one = running
+    start(another)
+    const some = await Promise.all(Array.from({ length: 6 }, () => receives()))
+    for (const file of some) await reaches(file, 'stored')
+    one?.stop.abort()
+    const more = await Promise.all(Array.from({ length: 6 }, () => receives()))
+    await one?.done
+    for (const file of more) await reaches(file, 'stored')
+    expect(meta.described.toSorted()).toEqual([...some, ...more].map(({ providerId }) => providerId).toSorted())
+    await stop()
+    await another.close()
+  })
   it('waits for a token that is mended, and then comes at once', async () => {
     meta.describe = () => failing
     const file = await receives()

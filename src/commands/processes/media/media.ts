@@ -27,7 +27,7 @@ const fetchTask = 'fetch-media'
 const purgeTask = 'purge-media'
 const eraseEveryMs = 60_000
 const leaseMs = 10_000
-/** Files fetched at once: each holds a quarter of a megabyte at most, and Meta's line is the slow part. */
+/** Files fetched at once: each holds a quarter of a megabyte at most, and Meta's line is the slow part. One of the places goes round among the tenants. */
 const concurrency = 4
 /** graphile-worker's pauses grow to six hours: 60 tries take two weeks, more than a file lives. */
 const maxAttempts = 60
@@ -110,7 +110,7 @@ const keyPrefix = (tenantId: string, channelId: string): string => `media:${tena
 function jobOf(recorded: RecordedEvent): readonly JobSpec[] {
   if (recorded.type === 'MediaErased') {
     const { tenantId, id: mediaId } = recorded.stream
-    return [{ task: purgeTask, key: `purge:${tenantId}:${mediaId}`, payload: { tenantId, mediaId } satisfies PurgeJob, maxAttempts }]
+    return [{ task: purgeTask, key: `purge:${tenantId}:${mediaId}`, payload: { tenantId, mediaId } satisfies PurgeJob, maxAttempts, owner: tenantId }]
   }
   if (recorded.stream.category !== 'conversation') return []
   const event = bringing(recorded)
@@ -118,5 +118,5 @@ function jobOf(recorded: RecordedEvent): readonly JobSpec[] {
   const { tenantId, id: conversationId } = recorded.stream
   const payload: FetchJob = { tenantId, conversationId, version: recorded.version }
   const key = keyPrefix(tenantId, event.channelId) + mediaIdOf(tenantId, event.messageId)
-  return [{ task: fetchTask, key, payload, maxAttempts, priority: isLive(event) ? 0 : 10 }]
+  return [{ task: fetchTask, key, payload, maxAttempts, priority: isLive(event) ? 0 : 10, owner: tenantId }]
 }
