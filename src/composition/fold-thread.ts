@@ -3,8 +3,8 @@ import { createPool } from '../postgres/pool.ts'
 import { serveFolds } from '../projections/engine/serve-folds.ts'
 import { projections } from '../projections/index.ts'
 
-// A thread that folds for a rebuild, over a log in PostgreSQL: one connection to read, and as many as two to write.
-await serveFolds(projections, (url) => {
-  const pool = createPool({ url: String(url), role: 'owner', max: 3, name: 'fold', statementTimeoutMs: 0, pipeline: false })
+// A thread that folds for a rebuild, over a log in PostgreSQL.
+await serveFolds(projections, (url, max) => {
+  const pool = createPool({ url: String(url), role: 'owner', max, name: 'fold', statementTimeoutMs: 0, pipeline: false })
   return { pool, scan: createLogScan(pool) }
 })

@@ -5,7 +5,7 @@ import { projections } from '../../src/projections/index.ts'
 import { moody } from './twins.ts'
 
 /** A thread that folds, as in the program, with read models that do not bear every event. */
-await serveFolds(projections.map(moody), (url) => {
-  const pool = createPool({ url: String(url), role: 'owner', max: 3, name: 'moody folds', statementTimeoutMs: 0, pipeline: false })
+await serveFolds(projections.map(moody), (url, max) => {
+  const pool = createPool({ url: String(url), role: 'owner', max, name: 'moody folds', statementTimeoutMs: 0, pipeline: false })
   return { pool, scan: createLogScan(pool) }
 })

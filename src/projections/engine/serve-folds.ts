@@ -13,7 +13,7 @@ const reportMs = 200
 /** The other end of `foldInThreads`: folds its share of the log and ends. It is not told to stop: it is terminated. */
 export async function serveFolds(
   projections: readonly Projection[],
-  open: (connection: unknown) => { readonly pool: Pool; readonly scan: LogScan },
+  open: (connection: unknown, most: number) => { readonly pool: Pool; readonly scan: LogScan },
 ): Promise<void> {
   // On Linux that is this thread's alone: whoever answers requests beside it goes first. Work of 1 ms beside two busy threads: p99 50 ms instead of 120, on a
   // machine with six runnable threads a core.
@@ -21,7 +21,8 @@ export async function serveFolds(
   const { connection, models, part, through, budgetBytes } = workerData as ThreadTask
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port is no window
   const tell = (word: ThreadWord): void => parentPort?.postMessage(word)
-  const { pool, scan } = open(connection)
+  // One to read, and one for each table that is written meanwhile.
+  const { pool, scan } = open(connection, Math.min(6, 1 + models.length))
   try {
     const folds = models.map(({ name, schema, parkedBefore }) => {
       const projection = projections.find((one) => one.name === name)
