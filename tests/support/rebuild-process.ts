@@ -24,8 +24,7 @@ const shared = { pool, owner: randomUUID(), signal: new AbortController().signal
 await prepareReadModels(ownerPool, models)
 for (const projection of models) void runProjection({ ...shared, projection, store, ownerPool, pageSize: 200 })
 // In threads of its own at every other start: a rebuild that one way left half done is then gone on with the other way.
-const threads =
-  process.pid % 2 === 0 ? { entry: new URL('../../src/composition/fold-thread.ts', import.meta.url), connection: url, leastEvents: 0 } : undefined
+const threads = process.pid % 2 === 0 ? { entry: foldThread, connection: url, leastEvents: 0 } : undefined
 // A budget that makes it spill and take back: a kill may then meet a table that is half filled.
 const reading = { scan: createLogScan(copyPool), index: createLogIndex(copyPool), threads }
 void runRebuilds({ ...shared, ...reading, projections: models, store, copyPool, budgetBytes: 2_000_000, pollMs: 30 })

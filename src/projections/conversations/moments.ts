@@ -32,7 +32,9 @@ export function entryPointAfter(
   at: RecordedEvent,
 ): Partial<EntryPoint> {
   if (event.type === 'MessageStatusChanged') {
-    const told = metaEntryPoint.safeParse((event as EventsOf<'MessageStatusChanged'>).conversation).data
+    const { conversation } = event as EventsOf<'MessageStatusChanged'>
+    // Most reports name none, and to be told so by a parser took a twentieth of the fold.
+    const told = conversation === undefined ? undefined : metaEntryPoint.safeParse(conversation).data
     return told === undefined ? {} : { entryPointExpiresAt: later(entryPointExpiresAt, new Date(told.expiration_timestamp * 1000)) }
   }
   if (event.type !== 'SendAccepted' || entryPointAt === null) return {}
