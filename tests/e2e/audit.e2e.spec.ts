@@ -63,6 +63,20 @@ describe('the audit trail of an organisation that the operator made', () => {
       })
       .toEqual(['tenant.resumed', 'tenant.suspended', 'user.invited', 'api_key.issued', 'tenant.created'].map((action) => [action, '127.0.0.1']))
   })
+
+  it("and that of the platform has no address that is the organisation's to open", async () => {
+    const number = { kind: 'business', name: 'Sur', phone_number_id: '771', waba_id: '772', access_token: 'token', verify: false }
+    expect((await call('POST', '/v1/channels', { token: operatorKey, headers: { 'x-tenant': 'sur' }, body: number })).status).toBe(201)
+    await expect
+      .poll(async () => {
+        const { json } = await call('GET', '/v1/audit?action=claim.taken&limit=2', { token: operatorKey })
+        return (json['data'] as Json[] | undefined)?.map(({ entity, ip }) => [(entity as Json)['id'], ip])
+      })
+      .toEqual([
+        [expect.stringMatching(/771$/), undefined],
+        ['slug:sur', '127.0.0.1'],
+      ])
+  })
 })
 
 describe('the trace of a customer and an answer', () => {
