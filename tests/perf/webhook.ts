@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freshDatabase } from '../support/database.ts'
 import { freePort } from '../support/processes.ts'
-import { startThrowAwayPostgres } from '../support/postgres-server.ts'
+import { startBrokenInPostgres } from './broken-in-postgres.ts'
 import { appSecret, createInstallation } from './installation.ts'
 import { machineLoad, spread, type Spread } from './load.ts'
 import { runLoad } from './load/run.ts'
@@ -31,9 +31,9 @@ export async function benchWebhook({
   connections = 256,
   log = console.log,
 }: { rounds?: number; seconds?: number; connections?: number; log?: (line: string) => void } = {}): Promise<WebhookBench> {
-  const postgres = await startThrowAwayPostgres()
+  const postgres = await startBrokenInPostgres()
   // A server of its own: its checkpoints and its vacuum must not fall into the others' rounds.
-  const plainServer = await startThrowAwayPostgres()
+  const plainServer = await startBrokenInPostgres()
   const plain = await freshDatabase(plainServer.url)
   const ackOnly = await createInstallation({ server: postgres.url })
   const started: { stop: () => Promise<unknown> }[] = []
