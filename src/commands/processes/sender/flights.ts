@@ -178,7 +178,9 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
   function report(channel: Channel, code: string): void {
     const trouble = reportedTrouble(code, { streak: channel.streak + 1, random: random() })
     if (trouble === undefined) return
-    if (trouble.lasting) channel.reported = channel.troubleCode = code
+    // On record with the channel: whatever proves that it is over has to be told.
+    channel.troubleCode = code
+    if (trouble.lasting) channel.reported = code
     hold(channel, trouble)
   }
 

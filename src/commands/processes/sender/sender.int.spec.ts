@@ -364,6 +364,28 @@ describe('an answer that is not "accepted"', () => {
       expect(provider.calls).toHaveLength(4)
     })
 
+    it('is a pause and an end that is told where reports speak of a limit', async () => {
+      const told: string[] = []
+      // Stands still while the pause is looked at, however long that takes.
+      let stopped: number | undefined
+      const { stats } = startIn(here, {
+        clock: () => new Date(stopped ?? Date.now()),
+        onChannelWell: () => told.push('well'),
+        limits: twoAtOnce,
+        random: () => 0.9,
+      })
+      const first = await here.queue(tenantId, channelId, await someone(), 'taken')
+      await eventsBecome(first, ['MessageQueued', 'SendAttempted', 'SendAccepted'])
+      await expect.poll(() => told).toEqual(['well'])
+      stopped = Date.now()
+      await ofChannel('ChannelCheckFailed', { error: { code: 'provider_130429', title: 'Too fast' }, credentials: false, reported: true })
+      await expect.poll(() => stats().paused).toBe(1)
+      stopped = undefined
+      await here.queue(tenantId, channelId, await someone(), 'later')
+      await expect.poll(() => here.outbox()).toEqual([])
+      await expect.poll(() => told).toEqual(['well', 'well'])
+    })
+
     it('is not what an error of one recipient is: the others go on and nobody is told', async () => {
       const told: string[] = []
       provider.answer = (_, nth) => (nth === 1 ? rejected(131030) : undefined)
