@@ -5,11 +5,12 @@ import { benchEndToEnd } from './end-to-end.ts'
 import { benchEngines } from './engines.ts'
 import { benchHistory } from './history.ts'
 import { benchPages, pagesOptions } from './pages.ts'
+import { benchProjections } from './projections.ts'
 import { benchRebuild, rebuildOptions } from './rebuild.ts'
 import { benchSend } from './send.ts'
 import { benchWebhook } from './webhook.ts'
 
-/** `npm run bench [-- append webhook end-to-end send history custom rebuild as-of pages engines --long]`: the published figures. Run it alone; trust the ratios. */
+/** `npm run bench [-- append webhook end-to-end send history custom projections rebuild as-of pages engines --long]`: the published figures. Run it alone; trust the ratios. */
 const chosen = process.argv
   .slice(2)
   .filter((word, place, words) => !word.startsWith('--') && !/^--(events|rounds|slow-events|only|small|large|asked)$/.test(words[place - 1] ?? ''))
@@ -35,6 +36,10 @@ if (wants('send')) {
 if (wants('history')) {
   console.log('\n(e) the history of a phone beside live messages')
   await benchHistory()
+}
+if (wants('projections')) {
+  console.log('\n(f) the live writer of read models')
+  await benchProjections()
 }
 if (wants('custom')) {
   console.log('\n(g) projections of one’s own, and exports, as commands')
