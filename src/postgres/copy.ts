@@ -93,18 +93,18 @@ export async function copyIn<Row>(
     let buffer: Buffer = Buffer.allocUnsafe(pieceBytes)
     signature.copy(buffer)
     let at = buffer.fill(0, signature.length, headerBytes) === buffer ? headerBytes : 0
+    const types = columns.map(({ type }) => type)
+    const values: unknown[] = types.map(() => undefined)
     for (const row of rows) {
       let room = 2
-      for (let column = 0; column < columns.length; column++) room += encodedBytes(valueOf(row, column))
+      for (let column = 0; column < values.length; column++) room += encodedBytes((values[column] = valueOf(row, column)))
       if (at + room > buffer.length) {
         if (!stream.write(buffer.subarray(0, at))) await Promise.race([once(stream, 'drain'), done])
         buffer = Buffer.allocUnsafe(Math.max(pieceBytes, room))
         at = 0
       }
       at = buffer.writeInt16BE(columns.length, at)
-      columns.forEach(({ type }, column) => {
-        at = writeElement(buffer, type, valueOf(row, column), at)
-      })
+      for (const [column, type] of types.entries()) at = writeElement(buffer, type, values[column], at)
       count++
     }
     stream.write(buffer.subarray(0, at))

@@ -44,8 +44,8 @@ export type BulkFold = {
   readonly returning: () => number
   /** @throws PoisonedRebuild */
   readonly fold: (events: readonly RecordedEvent[]) => Promise<void>
-  /** Begins to write the rows that were not touched for longest into the table, about half of all; waits for the spill before. */
-  readonly spill: () => Promise<void>
+  /** Begins to write the rows that were not touched for longest into the table, about this share of all (half); waits for the spill before. */
+  readonly spill: (share?: number) => Promise<void>
   /** Writes what is left. The table then holds every row. */
   readonly finish: () => Promise<void>
   /** Rows per tenant, by their coming and going in the fold: what the table is counted against. */
@@ -256,14 +256,14 @@ export function createBulkFold({
       await takeBack(wanted)
       for (const { at, event, id } of work) apply(at, event, id)
     },
-    async spill() {
+    async spill(share = 0.5) {
       await writing
       spilled = true
       const ages: number[] = []
       for (const entry of all()) ages.push(entry.used)
-      const median = Uint32Array.from(ages).sort()[ages.length >> 1] ?? 0
+      const oldest = Uint32Array.from(ages).sort()[Math.floor(ages.length * share)] ?? 0
       const cold: Entry[] = []
-      for (const entry of all()) if (entry.used <= median) cold.push(entry)
+      for (const entry of all()) if (entry.used <= oldest) cold.push(entry)
       for (const { tenantId, id, weight: freed } of cold) {
         byTenant.get(tenantId)?.delete(id)
         weight -= freed

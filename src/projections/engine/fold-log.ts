@@ -35,8 +35,9 @@ async function keepWithin(folds: readonly Spilling[], budgetBytes: number): Prom
   const total = (): number => folds.reduce((sum, fold) => sum + fold.weight(), 0)
   if (total() <= budgetBytes) return
   const worth = (fold: Spilling): number => fold.weight() * Math.max(0.01, 1 - fold.returning()) ** 2
-  // Well below the limit, so that the next page does not find it full again; but not at any price.
-  const enough = folds.some((fold) => fold.returning() > often) ? 0.9 : 0.6
-  while (total() > budgetBytes * enough) await folds.reduce((a, b) => (worth(b) > worth(a) ? b : a)).spill()
+  // Well below the limit, so that the next page does not find it full again; but little by little where much of it would come back.
+  const isDear = folds.some((fold) => fold.returning() > often)
+  const enough = isDear ? 0.9 : 0.6
+  while (total() > budgetBytes * enough) await folds.reduce((a, b) => (worth(b) > worth(a) ? b : a)).spill(isDear ? 0.2 : 0.5)
 }
 const often = 0.1
