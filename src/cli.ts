@@ -173,12 +173,16 @@ async function serve(config: Config): Promise<void> {
   const started = performance.now()
   const log = createLog(config)
   // A signal may come while we start: then the start is finished first, so that what it opened can be closed properly.
+  // Only a wait for a database that is not there ends at once: nothing is open yet.
   let stopping = false
+  const unwanted = new AbortController()
   const stop = async (why: string): Promise<void> => {
     if (stopping) return
     stopping = true
     log.info({ why }, 'stopping')
-    await (await starting).stop()
+    unwanted.abort()
+    const recado = await starting.catch((error: unknown) => log.warn({ err: error }, 'it had not started'))
+    await recado?.stop()
     log.info('stopped')
     process.exit()
   }
@@ -186,6 +190,7 @@ async function serve(config: Config): Promise<void> {
   process.on('SIGINT', () => (stopping ? process.exit(130) : void stop('SIGINT')))
   const starting = (await import('./main.ts')).startRecado(config, {
     log,
+    signal: unwanted.signal,
     onFailed(error) {
       log.fatal({ err: error }, 'something that has to run has ended; stopping')
       process.exitCode = 1
@@ -199,7 +204,7 @@ async function serve(config: Config): Promise<void> {
     greet(recado, config)
     setTimeout(() => void giveBackMemory().catch((error: unknown) => log.debug({ err: error }, 'memory was not given back')), 1_000).unref()
   } catch (error) {
-    fail(explain(error))
+    if (!stopping) fail(explain(error))
   }
 }
 
@@ -228,6 +233,7 @@ function explain(error: unknown): readonly string[] {
   if (error instanceof KeyRefused) return [error.message]
   const known = [
     'ListenRefused',
+    'DatabaseAway',
     'EmbeddedPostgresRefused',
     'MigrationRefused',
     'WrongMasterKey',

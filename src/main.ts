@@ -55,8 +55,12 @@ async function drain(server: Server, feed: Feed): Promise<void> {
 /**
  * The whole program, put together: the only place where adapters meet ports.
  * STARTING (listening, answers 503) → READY → STOPPING → STOPPED. `onFailed`: something that must run has ended; the program should stop.
+ * `signal`: nobody needs the start any more, so what it only waits for is not waited for.
  */
-export async function startRecado(config: Config, { log, onFailed }: { log: Logger; onFailed: (error: unknown) => void }): Promise<Recado> {
+export async function startRecado(
+  config: Config,
+  { log, signal, onFailed }: { log: Logger; signal: AbortSignal; onFailed: (error: unknown) => void },
+): Promise<Recado> {
   const clock = (): Date => new Date()
   const owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   const operator = operatorKey(config)
@@ -87,7 +91,7 @@ export async function startRecado(config: Config, { log, onFailed }: { log: Logg
   }
 
   try {
-    const storage = await openStorage(config, { log, metrics, onLeaving: failed })
+    const storage = await openStorage(config, { log, metrics, signal, onLeaving: failed })
     cleanUp.push(storage.close)
     const graph = { graphUrl: world?.graphUrl ?? config.meta.graphUrl ?? defaultGraphUrl, version: config.meta.graphVersion }
     const cloudApi = countingSends(metrics.registry)(createCloudApi(graph))

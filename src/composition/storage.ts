@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres/start.ts'
@@ -18,6 +17,7 @@ import { openGate } from './log-gate.ts'
 import type { LogEngine } from './log-engine.ts'
 import type { Metrics } from './metrics.ts'
 import { openLog } from './open-log.ts'
+import { reachable } from './reachable.ts'
 import { prepareReadModels } from '../projections/engine/generations.ts'
 import { projections } from '../projections/index.ts'
 
@@ -42,7 +42,7 @@ export type Storage = LogEngine & {
 
 export async function openStorage(
   config: Config,
-  { log, metrics, onLeaving }: { log: Logger; metrics: Metrics; onLeaving: (why: Error) => void },
+  { log, metrics, signal, onLeaving }: { log: Logger; metrics: Metrics; signal: AbortSignal; onLeaving: (why: Error) => void },
 ): Promise<Storage> {
   // Before the database is started for the first time: a database without its key beside it must not get a new one.
   const key = masterKey(config)
@@ -66,7 +66,7 @@ export async function openStorage(
     await embedded?.stop()
   }
   try {
-    const { applied } = await reachable(() => migrate({ url }), log)
+    const { applied } = await reachable(() => migrate({ url }), { log, signal })
     if (applied.length > 0) log.info({ applied }, 'database migrated')
     const workerPool = pool('recado_worker', 16, 'worker')
     await checkMasterKey({ pool: workerPool, masterKey: key })
@@ -114,25 +114,6 @@ async function openMediaStore({ media: { store } }: Config): Promise<MediaStore>
   const { createS3Store } = await import('../adapters/media-store/s3.ts')
   return createS3Store(store)
 }
-
-const patienceMs = 60_000
-
-/** A database of its own may be started in the same minute as we are (compose, a reboot): what cannot be reached yet is asked again for a while. */
-async function reachable<T>(work: () => Promise<T>, log: Logger): Promise<T> {
-  const until = performance.now() + patienceMs
-  for (;;) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isUnreachable(error) || performance.now() > until) throw error
-      log.warn({ err: error }, 'the database does not answer yet; trying again')
-      await sleep(1_000)
-    }
-  }
-}
-
-const notYet = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ECONNRESET', 'ETIMEDOUT', 'ENOENT', '57P03'])
-const isUnreachable = (error: unknown): boolean => typeof error === 'object' && error !== null && 'code' in error && notYet.has(String(error.code))
 
 /** While we close, the server says of each connection that it is terminated: nobody needs to read that. */
 const linesOf = (
