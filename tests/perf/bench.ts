@@ -38,7 +38,7 @@ if (wants('history')) {
   await benchHistory()
 }
 if (wants('projections')) {
-  console.log('\n(f) the live writer of read models')
+  console.log('\n(j) the live writer of read models')
   await benchProjections()
 }
 if (wants('custom')) {
