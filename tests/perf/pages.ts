@@ -100,6 +100,12 @@ async function fill({ databaseUrl, tenantId, channelId }: Installation, conversa
       rows.map(([name]) => name),
       rows.map(([, content]) => content),
     ])
+    // Made when the rows are there: ten million entries in no order would each be a place of its own.
+    const { rows: indexes } = await client.query<{ name: string; definition: string }>(
+      `select format('%I.%I', schemaname, indexname) as name, indexdef as definition from pg_indexes
+       where schemaname in ('rm_conversations', 'rm_contacts', 'rm_messages') and indexname !~ '_pkey$'`,
+    )
+    for (const { name } of indexes) await client.query(`drop index ${name}`)
     const known = [tenantId, channelId, conversations, eventId, people.length] as const
     // Moments in no order of the table: rows of a page lie anywhere, as they do after weeks of traffic.
     await client.query(
@@ -128,6 +134,8 @@ async function fill({ databaseUrl, tenantId, channelId }: Installation, conversa
          lateral (select timestamptz '2026-01-01' + n * interval '100 ms' as at) t`,
       [tenantId, channelId, messages, eventId, people.length, perThread],
     )
+    await client.query(`set maintenance_work_mem = '512MB'`)
+    for (const { definition } of indexes) await client.query(definition)
     await client.query('vacuum (analyze) rm_conversations.conversations, rm_contacts.contacts, rm_messages.messages')
     await client.query('checkpoint')
   } finally {
