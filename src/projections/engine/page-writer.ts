@@ -120,15 +120,15 @@ export async function createPageWriter({
     if (changes.size === 0 && parked.length === 0) return
     const moving = parked.length > 0 || place !== undefined ? undefined : table.writeMoving(checkpointTo(through), changes.values())
     if (moving === undefined) await write([...table.write(changes.values()), ...parkStatements(lease.name, parked)], reached)
-    else await done(pool.query({ ...moving, values: [...(moving.values ?? [])] }), reached)
+    else await send([moving], reached)
     parkedInDatabase += newlyParked.length
     tell(newlyParked)
   }
 
   const checkpointTo = (to: Position): Checkpoint => ({ name: lease.name, token: lease.token, from: stored, to })
 
-  async function done(writing: Promise<unknown>, to: Reached): Promise<void> {
-    await writing
+  async function send(statements: readonly Statement[], to: Reached): Promise<void> {
+    await inOneFlight(pool, statements)
     stored = to.position
     reached = to
   }
@@ -136,7 +136,7 @@ export async function createPageWriter({
   async function write(statements: readonly Statement[], to: Reached): Promise<void> {
     const { position, place } = to
     const placed = place === undefined ? [] : [keepPlace(lease.name, position, place)]
-    await done(inOneFlight(pool, [checkpointStatement(checkpointTo(position)), ...placed, ...statements]), to)
+    await send([checkpointStatement(checkpointTo(position)), ...placed, ...statements], to)
   }
 
   async function applyCarefully(events: readonly RecordedEvent[], through: Position, place?: string): Promise<void> {
