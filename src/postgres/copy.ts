@@ -10,13 +10,14 @@ const headerBytes = signature.length + 8
 /**
  * The rows of a query by `COPY … TO STDOUT (format binary)`, in pieces of `pieceBytes`; each holds whole tuples, and `starts` says where each begins
  * (behind its count of columns). Binary, because a field is then a length and bytes: nothing to unescape, nothing to look for, numbers are numbers.
- * The server sends on while a piece is worked on, as far as the socket's buffers go: pieces are no larger than those, so that the next one is there already.
+ * The server sends on while a piece is worked on, as far as the socket's buffers go. (Pieces of 1 MB took 30 MB more of memory for nothing; of 128 kB, a fold whose rows do not fit
+ * asks for what it misses eight times as often.)
  * @param pool made with `pipeline: false`
  */
 export async function* copyOut(
   pool: Pool,
   query: string,
-  { pieceBytes = 1 << 17, signal }: { pieceBytes?: number; signal?: AbortSignal | undefined } = {},
+  { pieceBytes = 1 << 19, signal }: { pieceBytes?: number; signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<{ readonly bytes: Buffer; readonly starts: readonly number[] }> {
   const client = await pool.connect()
   let whole = false

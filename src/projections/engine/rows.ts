@@ -67,10 +67,12 @@ export function rowTable(projection: Projection, schema: string): RowTable {
     text: `delete from ${table} r using unnest($1::uuid[], $2::${idType}[]) as gone (tenant_id, id) where r.tenant_id = gone.tenant_id and r.id = gone.id`,
   }
 
+  const take = { name: prepared('take'), text: `${remove.text} returning r.tenant_id, ${selected}` }
+
   return {
     async take(pool, wanted) {
       const values = encoded(() => keys(idType, wanted))
-      const { rows } = await pool.query<AnyRow & { tenant_id: string }>({ text: `${remove.text} returning r.tenant_id, ${selected}`, values })
+      const { rows } = await pool.query<AnyRow & { tenant_id: string }>({ ...take, values })
       return rows.map(({ tenant_id, ...row }) => [tenant_id, row as AnyRow] as const)
     },
     async load(pool, wanted) {
