@@ -10,7 +10,7 @@ import type { Projection } from './projection.ts'
 
 // The folding of a rebuild in threads of its own, each with its connections and its share of the streams: what a row is made of is in one stream, so no
 // thread needs what another one has. Read models that say nothing of the kind (neither `home` nor `within`) have all of their streams in one thread.
-// The log is read by each thread for itself. To read it once and hand the bytes out would save the server 0.5 µs of 2 an event, and cost the one who hands them out more.
+// The log is read by each thread for itself: ADR 0042.
 
 /** Where folding may go on beside the thread that everybody else lives in. */
 export type FoldThreads = {
