@@ -28,7 +28,8 @@ describe('the verification of a rebuilt read model', () => {
     pool = createPool({ url: home.url, role: 'owner', max: 3, name: 'owner' })
     // What begins a row comes first, else hardly any of some kinds would begin.
     const begins = new Set<string>(projections.filter(({ name }) => name !== 'audit').flatMap(({ creates = [] }) => creates))
-    const happened = fc.sample(anyEvent, { numRuns: 2_000, seed: 7 })
+    // And nothing ends: whatever the catalogue holds one day, each read model has rows.
+    const happened = fc.sample(anyEvent, { numRuns: 3_000, seed: 7 }).filter(([, { type }]) => !/Removed$|Deleted$/.test(type))
     await append(store, believable(happened.toSorted(([, one], [, other]) => Number(begins.has(other.type)) - Number(begins.has(one.type)))))
     log = (await store.readAll({ after: start, limit: 100_000 })).events
   })
