@@ -216,8 +216,10 @@ export function createFlights({ attempt, clock, log, limits, atOnce, hardStop, o
         return report(channel, channel.reported)
       }
       channel.reported = undefined
-      onWell({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId })
-      return resume(channel)
+      resume(channel)
+      // Told here: what is accepted next has nothing to add to it.
+      channel.troubleCode = undefined
+      return onWell({ tenantId: channel.lease.tenantId, channelId: channel.lease.channelId })
     }
   }
 

@@ -362,6 +362,7 @@ describe('an answer that is not "accepted"', () => {
       await expect.poll(() => told, { timeout: 20_000 }).toEqual(['well'])
       await expect.poll(() => here.outbox(), { timeout: 20_000 }).toEqual([])
       expect(provider.calls).toHaveLength(4)
+      expect(told).toEqual(['well'])
     })
 
     it('is a pause and an end that is told where reports speak of a limit', async () => {
