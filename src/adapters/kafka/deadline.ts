@@ -4,6 +4,7 @@ import { PublicationTrouble } from '../../commands/ports/publication.ts'
 /** What a call may take with all its repetitions. A broker answers in milliseconds; one that only holds its connections open never does. */
 const answerMs = 20_000
 const farewellMs = 3_000
+const secondFarewellMs = 60_000
 
 /**
  * The answer of Kafka, or trouble after a while. kafkajs 2.2.4 has a time limit for each request and repeats it up to `retries` times, one limit after the
@@ -26,7 +27,12 @@ export async function answered<T>(call: Promise<T>, what: string, ms = answerMs)
   }
 }
 
-/** A connection to a broker that does not answer is left to itself after a moment. */
+/**
+ * A connection to a broker that does not answer is left to itself after a moment. What was given up may come through afterwards (a `connect` that is
+ * repeated until the broker is thawed) and would leave a connection open that nobody knows: a minute later it is hung up once more.
+ */
 export async function ended(client: { readonly disconnect: () => Promise<void> }): Promise<void> {
-  await answered(client.disconnect(), 'disconnect', farewellMs).catch(() => undefined)
+  const farewell = async (): Promise<void> => answered(client.disconnect(), 'disconnect', farewellMs).catch(() => undefined)
+  setTimeout(() => void farewell(), secondFarewellMs).unref()
+  await farewell()
 }

@@ -34,3 +34,5 @@ await runPublisher({
 })
 await store.close()
 await pool.end()
+// As the program does: what a call that was given up still holds open must not keep it.
+process.exit()
