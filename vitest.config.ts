@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /**
@@ -19,8 +18,6 @@ const postgres = {
 
 export default defineConfig({
   test: {
-    // A test mostly waits, for PostgreSQL or a moment. On two cores the default of one worker takes 478 s for what needs PostgreSQL, two take 279.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: { name: 'unit', expect: expectations, testTimeout: 30_000, include: include('spec'), exclude: [...exclude, ...slow.flatMap(include)] },

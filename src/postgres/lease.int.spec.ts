@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool } from 'pg'
+import type { Pool, QueryConfig } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../tests/support/database.ts'
 import { positionOf, start } from '../domain/kernel/position.ts'
@@ -59,6 +59,35 @@ describe('a lease with a fencing token', () => {
     await releaseLease(pool, sleeper)
     expect(await renewLease(pool, next, 60_000)).toBe('held')
     await advance(next, 0, 5)
+  })
+
+  it('is given up by our own clock from when it was asked for, however late the answer came', async () => {
+    const name = fresh()
+    const ended = new AbortController()
+    const gone = Promise.withResolvers<number>()
+    let queries = 0
+    // The first answer comes when the lease is nearly over, and then none at all.
+    const line = new Proxy(pool, {
+      get(target, property) {
+        if (property !== 'query') return Reflect.get(target, property) as unknown
+        return async (query: QueryConfig) => {
+          if (queries++ > 0) return new Promise(() => undefined)
+          const answer = await target.query(query)
+          await sleep(2_500)
+          return answer
+        }
+      },
+    })
+    const asked = performance.now()
+    const holding = holdLease({ pool: line, name, owner: 'a', ttlMs: 3_000, signal: ended.signal, stays: true }, async (_lease, signal) => {
+      while (!signal.aborted) await sleep(10)
+      gone.resolve(performance.now() - asked)
+      ended.abort()
+      throw new LeaseLost('gone')
+    })
+    holding.catch(() => undefined)
+    // Five and a half seconds when it is counted from the answer.
+    expect(await gone.promise).toBeLessThan(5_000)
   })
 
   it('lets one writer of a position through, and takes the rest of the losing transaction back', async () => {

@@ -127,6 +127,8 @@ export async function holdLease(options: HoldOptions, work: (lease: Lease, signa
   let waiting = false
   while (!signal.aborted) {
     let lease: Lease | undefined
+    // Counted from before it was asked for: an answer that took its time must not make the lease longer here than it is in the database.
+    const asked = performance.now()
     try {
       lease = await acquireLease(pool, options)
     } catch (error) {
@@ -142,15 +144,20 @@ export async function holdLease(options: HoldOptions, work: (lease: Lease, signa
     }
     waiting = false
     onChange?.('held')
-    await workUnder(lease, options, work)
+    await workUnder(lease, asked, options, work)
   }
 }
 
-async function workUnder(lease: Lease, options: HoldOptions, work: (lease: Lease, signal: AbortSignal) => Promise<void>): Promise<void> {
+async function workUnder(
+  lease: Lease,
+  takenAt: number,
+  options: HoldOptions,
+  work: (lease: Lease, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const { pool, signal, onChange } = options
   const over = new AbortController()
   const held = AbortSignal.any([signal, over.signal])
-  const renewing = keepRenewing(lease, options, held, over)
+  const renewing = keepRenewing(lease, takenAt, options, held, over)
   try {
     await work(lease, held)
   } catch (error) {
@@ -170,8 +177,8 @@ async function workUnder(lease: Lease, options: HoldOptions, work: (lease: Lease
  * A renewal that gets no answer is asked again until the lease must have lapsed, by our own clock and counted from before the last good one was asked:
  * work that went on after that could only find out at its next checkpoint.
  */
-async function keepRenewing(lease: Lease, { pool, ttlMs }: HoldOptions, held: AbortSignal, over: AbortController): Promise<void> {
-  let good = performance.now()
+async function keepRenewing(lease: Lease, takenAt: number, { pool, ttlMs }: HoldOptions, held: AbortSignal, over: AbortController): Promise<void> {
+  let good = takenAt
   while (await pause(ttlMs / 3, held)) {
     const asked = performance.now()
     const answer = await within(Math.max(1, good + ttlMs - asked), renewLease(pool, lease, ttlMs))
