@@ -4,7 +4,7 @@ import { start } from '../../domain/kernel/position.ts'
 import type { BulkFold } from './bulk-fold.ts'
 
 export type FoldingLog = { readonly scan: LogScan; readonly budgetBytes?: number | undefined }
-export const defaultBudgetBytes = 96 * 1024 * 1024
+const defaultBudgetBytes = 96 * 1024 * 1024
 
 /** A stretch of the log, from its beginning, through these folds in one pass, until their tables hold every row. `onPage` says how far it is. */
 export async function foldLog(
