@@ -3,7 +3,7 @@ import { createRevealer } from '../api/events/reveal.ts'
 import { createOpener } from '../api/messages/opening.ts'
 import { createAuditTrail, type Access } from '../commands/audit/trail.ts'
 import type { Config } from '../config.ts'
-import type { Actor, RecordedEvent } from '../domain/kernel/envelope.ts'
+import { ownCopy, type Actor, type RecordedEvent } from '../domain/kernel/envelope.ts'
 import { parsePosition, type Position } from '../domain/kernel/position.ts'
 import { platformTenant } from '../domain/kernel/stream.ts'
 import { mayReveal } from './credential.ts'
@@ -67,22 +67,9 @@ async function revealerOf({ vault, store }: Tools): Promise<Reveal> {
   return async (events) => {
     // One for each page: it remembers whom every conversation is with.
     const revealed = createRevealer({ log: store, open })
-    return Promise.all(events.map(async (event) => revealed(whole(event))))
+    return Promise.all(events.map(async (event) => revealed(ownCopy(event))))
   }
 }
-
-/** A scanned event keeps parts of itself in the bytes it was read from; a copy has to name them. */
-const whole = ({ id, type, schemaVersion, data, meta, stream, version, position, recordedAt }: RecordedEvent): RecordedEvent => ({
-  id,
-  type,
-  schemaVersion,
-  data,
-  meta,
-  stream,
-  version,
-  position,
-  recordedAt,
-})
 
 /** `--from` and `--to`: a position, or a moment. Events after the position; from the moment on, and up to it. */
 export async function placeOf({ index }: Pick<Tools, 'index'>, text: string | undefined): Promise<Position | undefined> {

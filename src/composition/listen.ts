@@ -42,8 +42,8 @@ export async function listen({ host, port }: { host: string; port: number }): Pr
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      const taken = 'code' in error && error.code === 'EADDRINUSE'
-      const why = taken
+      const inUse = 'code' in error && error.code === 'EADDRINUSE'
+      const why = inUse
         ? 'The port is taken by another program. Set PORT to a free one.'
         : `It is not possible to listen there: ${error.message}. Look at HOST and PORT.`
       reject(new ListenRefused(why, { cause: error }))

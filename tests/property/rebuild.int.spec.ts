@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createPostgresEventStore } from '../../src/adapters/event-store/postgres/event-store.ts'
 import { createLogScan } from '../../src/adapters/event-store/postgres/scan-log.ts'
+import { ownCopy } from '../../src/domain/kernel/envelope.ts'
 import type { EventStore } from '../../src/domain/kernel/event-store.ts'
 import { derivedId } from '../../src/domain/kernel/ids.ts'
 import { start } from '../../src/domain/kernel/position.ts'
@@ -100,20 +101,7 @@ describe('the fold in memory of a rebuild', () => {
           (filter.types === undefined || filter.types.includes(event.type)),
       )
       const read = []
-      for await (const page of scan({ after: start, through, ...filter }))
-        read.push(
-          ...page.events.map(({ id, type, schemaVersion, data, meta, stream, version, position, recordedAt }) => ({
-            id,
-            type,
-            schemaVersion,
-            data,
-            meta,
-            stream,
-            version,
-            position,
-            recordedAt,
-          })),
-        )
+      for await (const page of scan({ after: start, through, ...filter })) read.push(...page.events.map(ownCopy))
       expect(read).toEqual(wanted)
     }
   })

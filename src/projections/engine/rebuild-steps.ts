@@ -24,7 +24,7 @@ export type Rebuilding = {
   readonly owner: string
   /** Where whole generations are folded beside this thread; without it, in it. */
   readonly threads?: FoldThreads | undefined
-  /** Bytes of rows in memory before the coldest are written out (120 MB; with garbage on its way about half as much again). */
+  /** Bytes of rows in memory before the coldest are written out (96 MB; 40 MB for all threads together, each of which has a heap of its own beside it). */
   readonly budgetBytes?: number
   readonly onProgress?: (rebuild: Rebuild) => void
 }
