@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inboundMessageId } from '../../src/domain/conversation/conversation.ts'
-import { startThrowAwayPostgres } from '../support/postgres-server.ts'
+import { startBrokenInPostgres } from './broken-in-postgres.ts'
 import { appSecret, createInstallation, type Installation } from './installation.ts'
 import { createDeliveries, wamidOf, type LoadResult } from './load/generator.ts'
 import { runLoad } from './load/run.ts'
@@ -22,14 +22,14 @@ type Progress = { readonly name: string; readonly lag_events: number | null }
 
 /**
  * (c) Webhook → sealed delivery in the log → intake → conversation → read models → query API, in one process with PostgreSQL and the load generator beside it.
- * First as fast as it will go; then at half of that rate, with probes that ask the query API for a message until it is there.
+ * The server's write-ahead log has been round once, as after its first day. First as fast as it will go; then at half of that rate, with probes that ask the query API for a message until it is there.
  */
 export async function benchEndToEnd({
   seconds = 30,
   halfSeconds = 60,
   log = console.log,
 }: { seconds?: number; halfSeconds?: number; log?: (line: string) => void } = {}): Promise<EndToEndBench> {
-  const postgres = await startThrowAwayPostgres()
+  const postgres = await startBrokenInPostgres()
   const installation = await createInstallation({ server: postgres.url })
   const options = { port: installation.recado.port, connections: 256, secret: appSecret, phoneNumberId: installation.phoneNumberId, customers: 5_000 }
   try {
