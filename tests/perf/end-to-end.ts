@@ -22,7 +22,8 @@ type Progress = { readonly name: string; readonly lag_events: number | null }
 
 /**
  * (c) Webhook → sealed delivery in the log → intake → conversation → read models → query API, in one process with PostgreSQL and the load generator beside it.
- * The server's write-ahead log has been round once, as after its first day. First as fast as it will go; then at half of that rate, with probes that ask the query API for a message until it is there.
+ * The server's write-ahead log has been round once, as after its first day. First as fast as it will go; then at half of that rate, with probes that
+ * ask the query API for a message until it is there.
  */
 export async function benchEndToEnd({
   seconds = 30,
