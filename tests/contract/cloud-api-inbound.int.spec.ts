@@ -141,6 +141,28 @@ describe.concurrent('a message of a customer', () => {
     }
   })
 
+  it('in a group is kept as news, and leaves the conversation with its writer as it is', async () => {
+    const who = customer()
+    const private_ = await customerWrites({ type: 'text', text: { body: 'Only to you' }, timestamp: String(Number(seconds()) - 3_600) }, who)
+    await eventually(messagePath(private_.providerId), { status: 'received' })
+    const { conversation_id: id } = await recado.get<{ conversation_id: string }>(messagePath(private_.providerId))
+    await eventually(`/v1/conversations/${id}`, { unread_count: 1 })
+    const before = await recado.get<Json>(`/v1/conversations/${id}`)
+    const inGroup = { group_id: 'Y2FwaV9ncm91cDoxNTU1' }
+    const written = await customerWrites({ ...inGroup, type: 'text', text: { body: 'To all of you' } }, who)
+    const reaction = { message_id: private_.providerId, emoji: '👍' }
+    const reacted = await customerWrites({ ...inGroup, type: 'reaction', reaction }, who)
+    for (const { delivery } of [written, reacted]) {
+      await processed(delivery)
+      await eventually(`/v1/events?correlation_id=${delivery.id}`, { data: [{ type: 'WebhookReceived' }, { type: 'AccountNewsReceived' }] })
+    }
+    // Somebody's next message is shown after what came before it: from here on nothing of the group can still be on its way.
+    const last = await customerWrites({ type: 'text', text: { body: 'x' } })
+    await eventually(messagePath(last.providerId), { status: 'received' })
+    expect(await recado.get<Json>(`/v1/conversations/${id}`)).toEqual(before)
+    expect(await recado.get<Json>(messagePath(private_.providerId))).toMatchObject({ reactions: [] })
+    await expect(recado.get<Json>(messagePath(written.providerId))).rejects.toThrow('404')
+  })
   it('that changed the number keeps the conversation', async () => {
     const [before, after] = [customer(), customer()]
     const first = await customerWrites({ type: 'text', text: { body: 'old number' } }, before)

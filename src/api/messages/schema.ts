@@ -26,7 +26,7 @@ export const message = z
     }),
     content: z.record(z.string(), z.unknown()).nullable().meta({
       description:
-        'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`, and what came beside it (`referral`, `context`, `errors`, `identity`, `group_id`); null when it was erased or revoked',
+        'Meta\'s object under the name of its type, e.g. `{"text":{"body":"…"}}`, and what came beside it (`referral`, `context`, `errors`, `identity`); null when it was erased or revoked',
     }),
     erased: z.literal(true).optional().meta({ description: "The contact's personal data was erased on purpose" }),
     media: mediaSchema.partial({ id: true }).optional(),

@@ -14,7 +14,7 @@ export const accountEvent = z.discriminatedUnion('type', [
     key: z.string(),
     /** Meta's webhook field, also one that we do not know. */
     field: z.string(),
-    /** Meta's word for what happened (`DISABLED_UPDATE`), where the field has one. */
+    /** Meta's word for what happened (`DISABLED_UPDATE`), where the field has one; ours (`group_message`) of what was written in a group. */
     event: z.string().optional(),
     phoneNumberId: z.string().optional(),
     /** JSON text of Meta's value. */

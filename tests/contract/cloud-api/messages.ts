@@ -167,7 +167,6 @@ export const messageRows: readonly MessageRow[] = [
     { referral: { source_type: 'post', source_id: '1', video_url: 'https://v', thumbnail_url: 'https://t', ref: 'r' } },
     { content: { referral: { source_type: 'post', video_url: 'https://v', ref: 'r' } } },
   ),
-  sibling('in a group', { group_id: 'group-1' }, { content: { group_id: 'group-1' } }),
   sibling(
     'with the identity of the sender',
     { identity: { acknowledged: true, hash: 'h' } },

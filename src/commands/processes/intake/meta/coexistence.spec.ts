@@ -14,6 +14,16 @@ const text = (id: string, more: object = {}) => ({ id, timestamp: '1760000001', 
 describe('what is written on the phone', () => {
   const echo = (more: object) => items('smb_message_echoes', { message_echoes: [{ from: business, to: customer, ...more }] })
 
+  it("in a group is not recorded in anybody's conversation, but kept as news", () => {
+    expect(echo(text('wamid.E9', { group_id: 'Y2FwaV9ncm91cDoxNTU1' }))).toMatchObject([
+      {
+        kind: 'news',
+        field: 'smb_message_echoes',
+        path: 'entry[0].changes[0].value.message_echoes[0]',
+        value: { event: 'group_message', type: 'text' },
+      },
+    ])
+  })
   it('is recorded as outbound, with the customer it went to', () => {
     expect(echo(text('wamid.E1', { to_user_id: 'US.9' }))).toMatchObject([
       {

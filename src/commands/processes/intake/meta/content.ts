@@ -37,7 +37,7 @@ const envelope = new Set([
   'history_context',
 ])
 /** What Meta says beside the object of the type and people want to see: kept in `content` under its own name. */
-const siblings = ['referral', 'errors', 'identity', 'group_id'] as const
+const siblings = ['referral', 'errors', 'identity'] as const
 
 /** A message of the provider in our words. @param raw as it came  @param extra errors that the provider put beside the message instead of into it */
 export function messageOf(message: MetaMessage, raw: unknown, receivedAt: Date, extra: readonly unknown[] = []): InboundMessage {

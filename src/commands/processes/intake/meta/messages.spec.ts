@@ -176,9 +176,6 @@ describe('what stands beside a message', () => {
     const context = { from: '1', id: 'wamid.P', referred_product: { catalog_id: '77', product_retailer_id: 'sku' } }
     expect(taken({ ...text, context })).toMatchObject({ content: { context }, replyTo: { providerId: 'wamid.P' } })
   })
-  it('a group is named', () => {
-    expect(taken({ ...text, group_id: 'G1' }).content).toEqual({ text: { body: 'Info?' }, group_id: 'G1' })
-  })
   it('an error of the value belongs to the message that lacks its body', () => {
     const errors = [{ code: 131000, title: 'Unsupported webhook payload' }]
     const bare = { ...from, id: 'wamid.I', type: 'interactive' }
@@ -233,5 +230,63 @@ describe('a change of another message', () => {
       targetId: 'wamid.T1',
       providerId: 'wamid.K1',
     })
+  })
+})
+
+describe('a message of a group', () => {
+  const written = {
+    ...from,
+    group_id: 'Y2FwaV9ncm91cDoxNTU1',
+    id: 'wamid.G1',
+    timestamp: '1760000020',
+    type: 'text',
+    text: { body: 'Dinner at eight?' },
+  }
+
+  it('is no message of the conversation with whoever wrote it: it is news of the account, without a word of it', () => {
+    const item = only(read([written]))
+    expect(item).toMatchObject({
+      kind: 'news',
+      field: 'messages',
+      wabaId: 'waba',
+      phoneNumberId: '100',
+      path: 'entry[0].changes[0].value.messages[0]',
+      at: '2025-10-09T08:53:40.000Z',
+      dated: true,
+      value: { event: 'group_message', group_id: 'Y2FwaV9ncm91cDoxNTU1', type: 'text' },
+    })
+    for (const personal of ['15550002222', 'Dinner', 'wamid.G1']) expect(JSON.stringify(item)).not.toContain(personal)
+  })
+  it.each([
+    ['reaction', { reaction: { message_id: 'wamid.OUT', emoji: '👍' } }],
+    ['edit', { edit: { original_message_id: 'wamid.T1', message: { type: 'text', text: { body: 'Hi!' } } } }],
+    ['revoke', { revoke: { original_message_id: 'wamid.T1' } }],
+    ['image', { image: { id: '9001', mime_type: 'image/jpeg' } }],
+    ['hologram', { hologram: {} }],
+  ])('of type %s is not applied to the conversation either', (type, said) => {
+    expect(only(read([{ ...written, text: undefined, type, ...said }]))).toMatchObject({ kind: 'news', value: { type } })
+  })
+  it('is told from its neighbours of the same second, and is the same when it is repeated', () => {
+    const [one, other, again] = read([written, { ...written, id: 'wamid.G2' }, written]).map((item) => item.kind === 'news' && item.value)
+    expect(one).not.toEqual(other)
+    expect(one).toEqual(again)
+  })
+  it('needs neither a sender nor a group that can be read', () => {
+    expect(read([{ ...written, from: undefined, group_id: { odd: true } }])).toMatchObject([{ kind: 'news', value: { type: 'text' } }])
+  })
+  it('without a group is a message like any other', () => {
+    expect(read([{ ...written, group_id: null }])).toMatchObject([{ kind: 'message' }])
+  })
+  it('says why it has no body', () => {
+    const errors = [{ code: 131051, title: 'Message type unknown' }]
+    expect(read([{ ...written, text: undefined, type: 'unsupported', errors }])).toMatchObject([{ value: { errors } }])
+    expect(read([{ ...written, text: undefined }], { errors })).toMatchObject([{ value: { errors } }])
+  })
+  it('that tells of a new number is still news of the person, whoever they are to us', () => {
+    const system = { type: 'user_changed_number', body: 'A changed', wa_id: '15550003333' }
+    expect(read([{ ...written, text: undefined, type: 'system', system }])).toMatchObject([
+      { kind: 'news' },
+      { kind: 'contact', person: { waId: '15550002222' }, news: { kind: 'identity_replaced', now: { waId: '15550003333' } } },
+    ])
   })
 })

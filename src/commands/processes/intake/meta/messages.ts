@@ -1,5 +1,6 @@
 import { changeOf } from './changes.ts'
 import { messageOf, objectOf } from './content.ts'
+import { groupNews, isOfGroup } from './groups.ts'
 import type { Item } from './items.ts'
 import { personOf } from './people.ts'
 import { metaMessage, type MetaMessage } from './schema.ts'
@@ -26,16 +27,18 @@ export function translateMessages(change: NumberChange): readonly Item[] {
 
 type Read = { readonly message: MetaMessage; readonly raw: unknown; readonly errors: readonly unknown[] | undefined }
 
-function translateMessage({ message, raw, errors }: Read, path: string, { phoneNumberId, people, receivedAt }: NumberChange): readonly Item[] {
+function translateMessage({ message, raw, errors }: Read, path: string, numberChange: NumberChange): readonly Item[] {
+  const { phoneNumberId, people, receivedAt } = numberChange
+  const ofGroup = isOfGroup(message) ? groupNews(message, path, numberChange, errors ?? []) : undefined
   const ids = { waId: message.from ?? formerNumber(message), userId: message.from_user_id, parentUserId: message.from_parent_user_id }
   const person = personOf(ids, people)
-  if (person === undefined) return [{ kind: 'unreadable', path, error: 'neither from nor from_user_id says who wrote it' }]
+  if (person === undefined) return [ofGroup ?? { kind: 'unreadable', path, error: 'neither from nor from_user_id says who wrote it' }]
   const at = timeOf(message.timestamp, receivedAt)
-  const change = changeOf(message, at)
+  const change = ofGroup === undefined ? changeOf(message, at) : undefined
   if (change !== undefined) return [{ kind: 'change', path, phoneNumberId, person, by: 'contact', change }]
   const news = identityReplaced(message)
   return [
-    { kind: 'message', path, phoneNumberId, person, message: messageOf(message, raw, receivedAt, errors) },
+    ofGroup ?? { kind: 'message', path, phoneNumberId, person, message: messageOf(message, raw, receivedAt, errors) },
     ...(news === undefined ? [] : [{ kind: 'contact' as const, path: `${path}.system`, phoneNumberId, person, news, at }]),
   ]
 }
