@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventsOf } from '../engine/projection.ts'
 
 const hourMs = 60 * 60 * 1000
+const entryPointMs = 72 * hourMs
 
 export const later = (a: Date | null, b: Date): Date => (a !== null && a > b ? a : b)
 
@@ -24,7 +25,8 @@ const metaEntryPoint = z.object({
 
 /**
  * A customer who came by an advertisement and is answered within 24 hours may be written to for free until 72 hours after that answer. The clock is
- * Meta's: what its reports say counts where it is later than our own reckoning.
+ * Meta's: what its reports say counts where it is later than our own reckoning, and never beyond what an entry point can last from the report on (its
+ * own time is not later than when we got it): one that says 2099 would be free for ever.
  */
 export function entryPointAfter(
   { entryPointAt, entryPointExpiresAt }: EntryPoint,
@@ -32,17 +34,19 @@ export function entryPointAfter(
   at: RecordedEvent,
 ): Partial<EntryPoint> {
   if (event.type === 'MessageStatusChanged') {
-    const { conversation } = event as EventsOf<'MessageStatusChanged'>
+    const { conversation, at: reportedAt } = event as EventsOf<'MessageStatusChanged'>
     // Most reports name none, and to be told so by a parser took a twentieth of the fold.
     const told = conversation === undefined ? undefined : metaEntryPoint.safeParse(conversation).data
-    return told === undefined ? {} : { entryPointExpiresAt: later(entryPointExpiresAt, new Date(told.expiration_timestamp * 1000)) }
+    if (told === undefined) return {}
+    const longest = Date.parse(reportedAt) + entryPointMs
+    return { entryPointExpiresAt: later(entryPointExpiresAt, new Date(Math.min(told.expiration_timestamp * 1000, longest))) }
   }
   if (event.type !== 'SendAccepted' || entryPointAt === null) return {}
   const answeredAt = new Date(at.meta.occurredAt)
   const inTime = answeredAt >= entryPointAt && answeredAt.getTime() <= entryPointAt.getTime() + 24 * hourMs
   // The first answer counts, and any answer to this entry point ends later than 72 hours after it.
-  const isAnswered = entryPointExpiresAt !== null && entryPointExpiresAt.getTime() >= entryPointAt.getTime() + 72 * hourMs
-  return inTime && !isAnswered ? { entryPointExpiresAt: new Date(answeredAt.getTime() + 72 * hourMs) } : {}
+  const isAnswered = entryPointExpiresAt !== null && entryPointExpiresAt.getTime() >= entryPointAt.getTime() + entryPointMs
+  return inTime && !isAnswered ? { entryPointExpiresAt: new Date(answeredAt.getTime() + entryPointMs) } : {}
 }
 
 /** Hours since 1970. */

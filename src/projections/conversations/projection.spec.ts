@@ -183,18 +183,24 @@ describe('the inbox', () => {
       const long: ConversationEvent = { ...byAd, at: '2025-12-31T11:00:00Z' }
       expect(after(started, long, queued('a1'), accepted('a1')).entryPointExpiresAt).toBeNull()
     })
+    const sentAt = '2026-01-02T12:00:00.000Z'
+    const told = (expiresAt: string): EventOf<'MessageStatusChanged'> => ({
+      type: 'MessageStatusChanged',
+      messageId: 'a1',
+      providerId: 'wamid.a1',
+      status: 'sent',
+      at: sentAt,
+      conversation: { id: 'c', origin: { type: 'referral_conversion' }, expiration_timestamp: String(Date.parse(expiresAt) / 1000) },
+    })
     it('lasts as long as Meta says where that is longer', () => {
-      const told: ConversationEvent = {
-        type: 'MessageStatusChanged',
-        messageId: 'a1',
-        providerId: 'wamid.a1',
-        status: 'sent',
-        at: later,
-        conversation: { id: 'c', origin: { type: 'referral_conversion' }, expiration_timestamp: '1800000000' },
-      }
-      expect(after(started, byAd, queued('a1'), accepted('a1'), told).entryPointExpiresAt).toEqual(new Date(1_800_000_000_000))
-      const other = { ...told, conversation: { id: 'c', origin: { type: 'service' }, expiration_timestamp: '1800000000' } }
-      expect(after(started, byAd, other as ConversationEvent).entryPointExpiresAt).toBeNull()
+      const longer = '2026-01-05T11:59:00.000Z'
+      expect(after(started, byAd, queued('a1'), accepted('a1'), told(longer)).entryPointExpiresAt).toEqual(new Date(longer))
+      const other = { ...told(longer), conversation: { id: 'c', origin: { type: 'service' }, expiration_timestamp: '1767614340' } }
+      expect(after(started, byAd, other).entryPointExpiresAt).toBeNull()
+    })
+    it('ends 72 hours after the report that tells of it, also where that says 2099', () => {
+      const row = after(started, byAd, queued('a1'), accepted('a1'), told('2099-01-01T00:00:00.000Z'))
+      expect(row.entryPointExpiresAt).toEqual(new Date('2026-01-05T12:00:00.000Z'))
     })
   })
 })

@@ -14,6 +14,7 @@ import { entryPointAfter, hourOf, isNewer, later } from './moments.ts'
 // history moves a conversation no further up than its own time.
 // Version 2: history and echoes of the phone, the last message by its own time, free entry points (2026-11).
 // Version 3: `changedHour`, and the inbox of a channel by an index of its own (2026-11).
+// Version 4: a free entry point ends 72 hours after the report that tells of it, whatever that says (2026-11).
 
 export type ConversationRow = {
   readonly id: string
@@ -74,7 +75,7 @@ type Handled = EventsOf<(typeof handles)[number]>
 
 export const conversations: Projection<ConversationRow, Handled> = {
   name: 'conversations',
-  version: 3,
+  version: 4,
   handles,
   creates: ['ConversationStarted'],
   table: {
