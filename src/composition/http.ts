@@ -48,6 +48,7 @@ import { renderTemplate } from '../api/templates/render.ts'
 import { templateRoutes } from '../api/templates/routes.ts'
 import { tenantRoutes } from '../api/tenants/routes.ts'
 import { webhookFront, type WebhookApp } from '../api/webhooks/front.ts'
+import { refuseOtherMethods } from '../api/webhooks/other-methods.ts'
 import { signingKeys } from '../api/webhooks/signature.ts'
 import { createNewest } from '../commands/directory/newest.ts'
 import { verifyTokenOf } from '../commands/directory/hook.ts'
@@ -134,7 +135,10 @@ export function createHttp(deps: HttpDeps): { listener: RequestListener; feed: F
     version,
     publicUrl: config.http.publicUrl,
     trustedProxies: config.http.trustedProxies,
-    mount: (express) => mountPages(express, { demo: deps.demo }),
+    mount: (express) => {
+      refuseOtherMethods(express)
+      mountPages(express, { demo: deps.demo })
+    },
     limits,
     onAnswer: metrics.onAnswer,
   })

@@ -127,3 +127,17 @@ describe('another secret', () => {
     expect(data.map(({ contact }) => contact.wa_id)).not.toContain('15550009999')
   })
 })
+
+describe('another method at an address of webhooks', () => {
+  it.each([
+    ['OPTIONS', '/webhooks/meta'],
+    ['DELETE', '/webhooks/meta/some-hook'],
+    ['PUT', '/api/whatsapp/webhook'],
+  ])('%s %s is 405, and says what there is', async (method, path) => {
+    const answer = await fetch(`${recado.recado.url}${path}`, { method })
+    expect(answer.status).toBe(405)
+    expect(answer.headers.get('allow')).toBe('GET, POST')
+    expect(answer.headers.get('content-type')).toMatch('application/problem+json')
+    expect(await answer.json()).toMatchObject({ status: 405, code: 'method_not_allowed' })
+  })
+})
