@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IfVersion } from '../../commands/kernel/execute.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
 import type { Position } from '../../domain/kernel/position.ts'
@@ -17,8 +18,7 @@ export type Call<Params, Query, Body> = {
    * without a key it is random. Several commands of one request need several ids: `step`.
    */
   readonly context: CommandContext
-  /** The version of `If-Match`, or undefined when there was none (or `*`). */
-  readonly ifVersion: number | undefined
+  readonly ifVersion: IfVersion
   /** Of a route that is `audited`: resolved when the entry is durable. */
   readonly accessRecorded: Promise<void>
   /** For the rare route that streams: it answers by itself and returns `sent`. */

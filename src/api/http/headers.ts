@@ -1,3 +1,4 @@
+import type { IfVersion } from '../../commands/kernel/execute.ts'
 import { parsePosition, type Position } from '../../domain/kernel/position.ts'
 import type { HttpRequest } from './principal.ts'
 import { problem } from './problem.ts'
@@ -5,18 +6,17 @@ import { problem } from './problem.ts'
 const badHeader = (name: string, message: string): Error =>
   problem('invalid_request', { errors: [{ path: `header.${name}`, code: 'invalid_header', message }] })
 
-/** The version of no stream. */
-const noVersion = -1
-
 /**
- * `If-Match: "3"` → 3. `*` and none → undefined: any version will do. What is none of our ETags can match none of them: it becomes a version that
- * no stream has, so that the command finds out whether there is something to be stale (412) or nothing at all (404).
+ * `If-Match: "3", "4"` → 3 and 4: any of them will do (RFC 9110). `*` and none → undefined: any version will do. What is none of our ETags can match none of
+ * them and is left out, if need be until no version is left, so that the command finds out whether there is something to be stale (412) or nothing at all (404).
  */
-export function ifMatch(req: Pick<HttpRequest, 'get'>): number | undefined {
+export function ifMatch(req: Pick<HttpRequest, 'get'>): IfVersion {
   const text = req.get('if-match')
   if (text === undefined || text.trim() === '*') return undefined
-  const version = /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(text)?.[1]
-  return version === undefined ? noVersion : Number(version)
+  return text.split(',').flatMap((entry) => {
+    const version = /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(entry)?.[1]
+    return version === undefined ? [] : [Number(version)]
+  })
 }
 
 /** `Idempotency-Key`: 1 to 255 printable ASCII characters. */

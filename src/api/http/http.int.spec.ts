@@ -180,12 +180,27 @@ describe('a request', () => {
     ['a prototype', '{"__proto__":{"admin":true},"name":"x"}', {}, 422, 'invalid_request'],
     ['fine but based on no ETag', '{"name":"x"}', { 'if-match': 'yesterday' }, 412, 'precondition_failed'],
     ['fine but based on an ETag of somebody else', '{"name":"x"}', { 'if-match': '"abc"' }, 412, 'precondition_failed'],
-    ['fine but based on a list', '{"name":"x"}', { 'if-match': '"7", "8"' }, 412, 'precondition_failed'],
+    ['fine but based on a list that it is not in', '{"name":"x"}', { 'if-match': '"7", "8"' }, 412, 'precondition_failed'],
     ['fine but based on a version beyond all', '{"name":"x"}', { 'if-match': '"99999999999"' }, 412, 'precondition_failed'],
   ])('whose body is %s gets %s', async (_, body, headers, status, code) => {
     const { key } = await office.tenant()
     expect((await office.call(key, 'PATCH', '/v1/tenant', body, headers)).json).toMatchObject({ status, code })
     expect((await office.call(key, 'GET', '/v1/me')).status).toBe(200)
+  })
+
+  it('may be based on any of several ETags, or on whichever there is', async () => {
+    const { key } = await office.tenant()
+    for (const [etags, status] of [
+      ['"7", W/"2" ,"abc"', 200],
+      ['"1"', 412],
+      ['"7","3"', 200],
+      ['"4,3"', 412],
+      ['*', 200],
+      ['', 412],
+    ] as const) {
+      const reply = await office.call(key, 'PATCH', '/v1/tenant', { name: `After ${etags} ${String(status)}` }, { 'if-match': etags })
+      expect([etags, reply.status]).toEqual([etags, status])
+    }
   })
 
   it.each([

@@ -2,7 +2,7 @@ import { alert, alertId, type RaiseAlert as Raise } from '../../domain/alert/ale
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { derivedId } from '../../domain/kernel/ids.ts'
 import type { Position } from '../../domain/kernel/position.ts'
-import type { Commands } from '../kernel/execute.ts'
+import type { Commands, IfVersion } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
 
 /** When it happened is the moment of the context. `again`: see the domain's `RaiseAlert`. */
@@ -30,7 +30,7 @@ export function createSettleAlert({ commands }: { commands: Commands }): SettleA
 }
 
 export type ResolveAlert = (
-  wish: { alertId: string; reason?: string | undefined; ifVersion: number | undefined },
+  wish: { alertId: string; reason?: string | undefined; ifVersion: IfVersion },
   context: CommandContext,
 ) => Promise<
   { readonly position: Position; readonly version: number } | { readonly refused: 'not_found' } | { readonly stale: { readonly version: number } }

@@ -1,5 +1,5 @@
 import type { CommandContext } from '../../domain/kernel/context.ts'
-import type { Commands } from '../kernel/execute.ts'
+import type { Commands, IfVersion } from '../kernel/execute.ts'
 import type { CloudApi } from '../ports/cloud-api.ts'
 import { onChannel, type ChannelDirectory, type ChannelDone, type ChannelRefused } from './on-channel.ts'
 import { verifyNumber, type Unverified, type Verified } from './verify-number.ts'
@@ -12,12 +12,12 @@ export type ChangeChannel = (
     accessToken?: string | undefined
     appSecret?: string | undefined
     verify: boolean
-    ifVersion: number | undefined
+    ifVersion: IfVersion
   },
   context: CommandContext,
 ) => Promise<ChannelDone | ChannelRefused | Unverified>
 export type DisconnectChannel = (
-  input: { channelId: string; reason?: string | undefined; ifVersion: number | undefined },
+  input: { channelId: string; reason?: string | undefined; ifVersion: IfVersion },
   context: CommandContext,
 ) => Promise<ChannelDone | ChannelRefused>
 

@@ -1,5 +1,5 @@
 import type { CommandContext } from '../../domain/kernel/context.ts'
-import type { Commands } from '../kernel/execute.ts'
+import type { Commands, IfVersion } from '../kernel/execute.ts'
 import type { CloudApi } from '../ports/cloud-api.ts'
 
 import { onChannel, type ChannelDirectory, type ChannelDone, type ChannelRefused } from './on-channel.ts'
@@ -9,7 +9,7 @@ import { webhookTrouble, type WebhookAddressOf } from './webhooks.ts'
 /** `found` says what was wrong, if anything; it is recorded either way. */
 export type Checked = ChannelDone & { readonly found?: Unverified }
 export type CheckChannel = (
-  input: { channelId: string; ifVersion: number | undefined },
+  input: { channelId: string; ifVersion: IfVersion },
   context: CommandContext,
 ) => Promise<Checked | ChannelRefused | Unverified>
 

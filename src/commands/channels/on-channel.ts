@@ -2,7 +2,7 @@ import { channel, type ChannelCommand, type ChannelRefusal } from '../../domain/
 import type { Channel } from '../../domain/channel/state.ts'
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import type { Position } from '../../domain/kernel/position.ts'
-import type { Commands } from '../kernel/execute.ts'
+import type { Commands, IfVersion } from '../kernel/execute.ts'
 import type { CloudApiAccount } from '../ports/cloud-api.ts'
 
 export type ChannelDone = { readonly position: Position; readonly version: number; readonly channelId: string; readonly channel: Channel }
@@ -18,7 +18,7 @@ export async function onChannel(
   channelId: string,
   command: ChannelCommand,
   context: CommandContext,
-  ifVersion?: number,
+  ifVersion?: IfVersion,
 ): Promise<ChannelDone | ChannelRefused> {
   const outcome = await commands.execute(channel, channelId, command, context, { ifVersion })
   if ('stale' in outcome) return outcome

@@ -1,13 +1,10 @@
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { releaseClaim } from '../claims/take.ts'
-import type { Commands } from '../kernel/execute.ts'
+import type { Commands, IfVersion } from '../kernel/execute.ts'
 
 import { onChannel, type ChannelDirectory, type ChannelDone, type ChannelRefused } from './on-channel.ts'
 
-export type RemoveChannel = (
-  input: { channelId: string; ifVersion: number | undefined },
-  context: CommandContext,
-) => Promise<ChannelDone | ChannelRefused>
+export type RemoveChannel = (input: { channelId: string; ifVersion: IfVersion }, context: CommandContext) => Promise<ChannelDone | ChannelRefused>
 
 /** Removes a channel for good and frees its number. A death between the two is healed by whoever wants the number next (see `takeClaim`). */
 export function createRemoveChannel(deps: { commands: Commands; directory: Pick<ChannelDirectory, 'waitFor'> }): RemoveChannel {

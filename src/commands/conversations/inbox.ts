@@ -12,7 +12,7 @@ import type { CommandContext } from '../../domain/kernel/context.ts'
 import type { Position } from '../../domain/kernel/position.ts'
 import type { FindContact } from '../contacts/find-contact.ts'
 import type { MeetContact, Person } from '../contacts/meet-contact.ts'
-import type { Commands, Outcome } from '../kernel/execute.ts'
+import type { Commands, IfVersion, Outcome } from '../kernel/execute.ts'
 import type { CheckTemplate, TemplateNotSendable } from '../templates/check-template.ts'
 
 /** What to send: Meta's type and its object, already checked by the edge. */
@@ -43,8 +43,7 @@ export type InboxOutcome =
 
 export type ResolveInput = { readonly conversationId: string } & Omit<Resolve, 'type' | 'at'>
 
-/** `ifVersion`: the stream version that an `If-Match` named. */
-type Options = { readonly ifVersion?: number | undefined }
+type Options = { readonly ifVersion?: IfVersion }
 
 /** What people do with conversations. Idempotent per `context.commandId`, and by nature: what is already so appends nothing. */
 export type Inbox = {

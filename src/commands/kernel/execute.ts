@@ -16,6 +16,9 @@ export type Outcome<Event, Refusal, State> =
   | { readonly refused: Refusal }
   | { readonly stale: { readonly version: number } }
 
+/** The versions that a command may be based on, as an `If-Match` names them; undefined: any. */
+export type IfVersion = readonly number[] | undefined
+
 export type Loaded<State> = { readonly state: State; readonly version: number; readonly position: Position }
 
 export type Commands = {
@@ -28,7 +31,7 @@ export type Commands = {
     id: string,
     command: C,
     context: CommandContext,
-    options?: { ifVersion?: number | undefined; unseen?: boolean },
+    options?: { ifVersion?: IfVersion; unseen?: boolean },
   ) => Promise<Outcome<E, R, S>>
   /** Several commands for one stream, decided one on top of the other and appended as one: all of them or none. Refused ones leave no event. */
   executeAll: <C, E extends { type: string }, S, R>(
@@ -128,7 +131,7 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
     aggregate: Aggregate<C, E, S, R>,
     id: string,
     commands: readonly { command: C; context: CommandContext }[],
-    { ifVersion, unseen }: { ifVersion?: number | undefined; unseen?: boolean } = {},
+    { ifVersion, unseen }: { ifVersion?: IfVersion; unseen?: boolean } = {},
   ): Promise<readonly Outcome<E, R, S>[]> {
     const [first] = commands
     if (first === undefined) return []
@@ -139,8 +142,8 @@ export function createCommands({ store, vault, cacheSize = 20_000 }: { store: Ev
         // After a conflict only what was appended meanwhile is read: a long stream from its beginning would lose the next race, too.
         let entry = tries === 0 ? await fold(aggregate, stream, key, unseen) : await catchUp(aggregate, stream, key)
         if (ifVersion !== undefined) {
-          if (entry.version !== ifVersion && !entry.sure) entry = await catchUp(aggregate, stream, key)
-          if (entry.version !== ifVersion) return [{ stale: { version: entry.version } }]
+          if (!ifVersion.includes(entry.version) && !entry.sure) entry = await catchUp(aggregate, stream, key)
+          if (!ifVersion.includes(entry.version)) return [{ stale: { version: entry.version } }]
         }
         try {
           const outcomes = await attempt(aggregate, stream, key, entry, commands)

@@ -1,5 +1,6 @@
 import type { CommandContext } from '../../domain/kernel/context.ts'
 import { isPresent, template } from '../../domain/template/template.ts'
+import type { IfVersion } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
 import { accountOfWaba } from './account-of-waba.ts'
 import type { FetchDeps, FetchTemplate } from './fetch-template.ts'
@@ -10,7 +11,7 @@ export type DeleteTemplate = (
     readonly templateId: string
     /** Delete all languages of its name. */
     readonly allLanguages: boolean
-    readonly ifVersion: number | undefined
+    readonly ifVersion: IfVersion
   },
   context: CommandContext,
 ) => Promise<TemplateDone | TemplateRefused>

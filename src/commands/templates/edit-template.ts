@@ -4,6 +4,7 @@ import { mayEdit } from '../../domain/template/edit.ts'
 import { sameJson } from '../../domain/template/equal.ts'
 import type { TemplateDefinition } from '../../domain/template/events.ts'
 import { isPresent, template } from '../../domain/template/template.ts'
+import type { IfVersion } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
 import { accountOfWaba } from './account-of-waba.ts'
 import type { FetchDeps } from './fetch-template.ts'
@@ -13,7 +14,7 @@ import { providerRefusal, type TemplateDone, type TemplateRefused } from './refu
 export type TemplateEdit = {
   readonly templateId: string
   readonly change: Partial<Pick<TemplateDefinition, 'category' | 'components' | 'messageSendTtlSeconds'>>
-  readonly ifVersion: number | undefined
+  readonly ifVersion: IfVersion
 }
 export type EditTemplate = (wish: TemplateEdit, context: CommandContext) => Promise<TemplateDone | TemplateRefused>
 

@@ -5,11 +5,11 @@ import { tenant, type ChangeTenant, type CloseTenant, type ResumeTenant, type Su
 import type { Vault } from '../../domain/kernel/vault.ts'
 import { reachInto } from '../audit/trail.ts'
 import type { RemoveChannel } from '../channels/remove-channel.ts'
-import type { Commands } from '../kernel/execute.ts'
+import type { Commands, IfVersion } from '../kernel/execute.ts'
 import { step } from '../kernel/step.ts'
 
 export type GovernTenant = (
-  input: { tenantId: string; wish: ChangeTenant | SuspendTenant | ResumeTenant | CloseTenant; ifVersion: number | undefined },
+  input: { tenantId: string; wish: ChangeTenant | SuspendTenant | ResumeTenant | CloseTenant; ifVersion: IfVersion },
   context: CommandContext,
 ) => Promise<
   | { readonly position: Position; readonly version: number; readonly tenant: Tenant }
