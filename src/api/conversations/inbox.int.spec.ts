@@ -311,7 +311,7 @@ describe('lists and threads', () => {
     for (const filter of ['assignee=me', 'team=x', 'label=vip']) {
       expect((await desk.call(tenant.key, 'GET', `/v1/conversations?${filter}`)).json).toEqual({ data: [], next_cursor: null })
     }
-    expect((await desk.call(tenant.key, 'GET', '/v1/conversations?assignee=&whatever=1')).json['data']).toHaveLength(1)
+    expect((await desk.call(tenant.key, 'GET', '/v1/conversations?assignee=&team=')).json['data']).toHaveLength(1)
     expect((await desk.call(tenant.key, 'GET', '/v1/events?reveal=false')).status).toBe(200)
   })
 

@@ -10,6 +10,7 @@ import { commandContext, sent, type Answer, type Call } from './call.ts'
 import { fieldErrors } from './field-errors.ts'
 import { idempotencyKey, ifMatch, readAfter } from './headers.ts'
 import type { IdempotencyStore, IdempotentRequest, KeptAnswer, ReadAfter } from './idempotency.ts'
+import { onlyKnown, parametersOf } from './parameters.ts'
 import type { HttpHandler, HttpRequest, HttpResponse, Principal } from './principal.ts'
 import { isRetryable, problem, Problem, problemBody, type FieldError } from './problem.ts'
 import { changes, type Route } from './route.ts'
@@ -24,11 +25,12 @@ export type AnsweringDeps = {
 const readAfterMs = 2_000
 
 /** Parse, call the handler, answer: the whole life of an admitted request. Throws problems; the error handler renders them. */
-export const answering =
-  (route: Route, deps: AnsweringDeps): HttpHandler =>
-  async (req: HttpRequest, res: HttpResponse): Promise<void> => {
+export const answering = (route: Route, deps: AnsweringDeps): HttpHandler => {
+  const parameters = parametersOf(route)
+  return async (req: HttpRequest, res: HttpResponse): Promise<void> => {
     const principal = res.locals.principal as Principal
     const { requestId } = res.locals
+    onlyKnown(parameters, req.query)
     const parsed = parse(route, req)
     const key = changes(route) ? idempotencyKey(req) : undefined
     const idempotent = key === undefined ? undefined : { tenantId: principal.tenantId, key, fingerprint: fingerprintOf(req, principal) }
@@ -49,6 +51,7 @@ export const answering =
     const answer = await handled(route, call, deps)
     if (answer !== sent) give(res, kept(answer))
   }
+}
 
 type Asked = { readonly call: Call<unknown, unknown, unknown>; readonly upTo: Position | undefined }
 

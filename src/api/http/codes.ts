@@ -6,6 +6,11 @@ export const problemCodes = {
   // The request itself
   malformed_json: [400, 'The body is not JSON', 'The body could not be read as JSON in UTF-8.'],
   bad_request: [400, 'The request could not be read', 'A part of the request (address, header, encoding) is not valid HTTP or not UTF-8.'],
+  unknown_parameter: [
+    400,
+    'There is no such query parameter',
+    'The address has a query parameter that is not known here. A filter that is not applied would be answered with everything, so nothing was done.',
+  ],
   tenant_required: [400, 'Which tenant?', 'The platform operator names the tenant it acts in by the header `X-Tenant: <slug or id>`.'],
   not_found: [404, 'Not found', 'There is no such resource, or it belongs to another tenant.'],
   method_not_allowed: [405, 'Method not allowed', 'The address exists, but not with this method; `Allow` lists those that do.'],

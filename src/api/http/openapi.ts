@@ -27,6 +27,7 @@ function codesOf(route: Route): readonly ProblemCode[] {
     ...new Set<ProblemCode>([
       ...always,
       ...(route.access === 'public' ? [] : (['unauthorized', 'not_found', 'forbidden'] as const)),
+      ...(route.access === 'public' ? [] : (['unknown_parameter'] as const)),
       ...(route.params === undefined ? [] : (['not_found'] as const)),
       ...(route.query === undefined && route.body === undefined ? [] : (['invalid_request'] as const)),
       ...(route.body === undefined ? [] : (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const)),

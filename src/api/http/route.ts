@@ -13,7 +13,8 @@ type Response = { readonly description: string; readonly schema?: z.ZodType; rea
 
 /**
  * One route, said once: it is mounted on Express and described in openapi.json from the same object, so the two cannot drift.
- * `path` is OpenAPI's (`/v1/channels/{id}`). Parameters that do not parse are 404 (there can be no such resource), query and body 422.
+ * `path` is OpenAPI's (`/v1/channels/{id}`). Parameters of the path that do not parse are 404 (there can be no such resource), those of
+ * the query that the route does not know 400 (see `onlyKnown`), query and body 422.
  */
 export type RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> = {
   readonly method: Method
