@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { someEvents, someStream } from '../../../../tests/support/events.ts'
 import type { RecordedEvent } from '../../../domain/kernel/envelope.ts'
 import { positionOf } from '../../../domain/kernel/position.ts'
@@ -158,6 +158,49 @@ describe('the tail of the log in memory', () => {
     commit(7, 'b', 'a')
     expect(read(first, 7)).toEqual({ types: ['a'], through: 9 })
     expect(read(tail.reader({ types: ['b'] }), 7)).toBe('database')
+  })
+
+  describe('under load', () => {
+    afterEach(() => {
+      vi.useRealTimers()
+    })
+
+    it('hands on together what many commits brought within one beat, and loses nothing of it', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+      const { tail, positions, committed } = openTail()
+      const heads: number[] = []
+      for (let at = 1; at <= 400; at++) {
+        committed(at, at, 100)
+        if (tail.head() !== heads.at(-1)) heads.push(tail.head())
+        positions(tail.head())
+        vi.advanceTimersByTime(1)
+      }
+      // The first ones one by one, then one growth for each beat of 20 ms.
+      expect(heads.slice(0, 3)).toEqual([1, 2, 3])
+      expect(heads.length).toBeLessThan(30)
+      vi.advanceTimersByTime(20)
+      expect(tail.head()).toBe(400)
+      expect(tail.complete()).toBe(true)
+    })
+
+    it('says that it is not complete while something waits for its beat', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+      const { tail, positions, committed } = openTail()
+      for (let at = 1; at <= 5; at++) committed(at, at, 100)
+      expect(tail.head()).toBeLessThan(5)
+      expect(tail.complete()).toBe(false)
+      vi.advanceTimersByTime(60)
+      expect(positions(0)).toEqual([1, 2, 3, 4, 5])
+    })
+
+    it('takes what comes after a quiet while without waiting', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+      const { tail, committed } = openTail()
+      for (let at = 1; at <= 10; at++) committed(at, at, 100)
+      vi.advanceTimersByTime(1_000)
+      committed(11, 11, 100)
+      expect(tail.head()).toBe(11)
+    })
   })
 
   it('breaks loudly when the database has a hole', async () => {
