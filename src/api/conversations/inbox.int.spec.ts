@@ -154,6 +154,20 @@ describe('answering', () => {
     expect(broken).toMatchObject({ status: 422, json: { errors: [{ path: 'body.channel_id' }] } })
   })
 
+  it('goes to the person of the conversation, and is refused when another one is named', async () => {
+    const tenant = await desk.tenant()
+    const { conversationId } = await desk.customerWrites(tenant, '34600111222', 'Hola')
+    await desk.customerWrites(tenant, '34600111333', 'Hola')
+    const send = async (address: object) =>
+      desk.call(tenant.key, 'POST', `/v1/conversations/${conversationId}/messages`, { ...address, type: 'text', text: { body: 'Hola' } })
+    for (const address of [{ to: '34600111222' }, { to: '+34 600 111 222' }, {}])
+      expect([address, (await send(address)).status]).toEqual([address, 202])
+    for (const address of [{ to: '34600111333' }, { to: '34600999999' }, { to: '34600111222', recipient: 'US.99' }, { recipient: 'US.99' }]) {
+      expect([address, await send(address)]).toMatchObject([address, { status: 422, json: { code: 'recipient_mismatch' } }])
+    }
+    expect(await send({ to: 'Ana' })).toMatchObject({ status: 422, json: { errors: [{ path: 'body.to' }] } })
+  })
+
   it('is refused outside the 24-hour window', async () => {
     const tenant = await desk.tenant()
     const refused = await desk.call(tenant.key, 'POST', '/v1/messages', { channel_id: tenant.channelId, to: '+34 600 333 444', text: 'Hola' })

@@ -91,6 +91,11 @@ export const problemCodes = {
     'The delivery cannot be read',
     'Its raw body is no longer kept, was erased, or cannot be parsed; there is nothing to apply again.',
   ],
+  recipient_mismatch: [
+    422,
+    'The recipient is somebody else',
+    'A message in a conversation goes to its contact. Leave `to` and `recipient` out, or send it by `POST /v1/messages`.',
+  ],
   recipient_unknown: [409, 'The recipient has no address', 'The contact has neither a phone number nor a business-scoped id on this channel.'],
 
   // Media

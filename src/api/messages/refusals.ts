@@ -7,6 +7,7 @@ import { settled } from '../http/settled.ts'
 const codes: Readonly<Record<InboxRefusal, ProblemCode>> = {
   window_closed: 'window_closed',
   channel_not_connected: 'channel_not_connected',
+  other_recipient: 'recipient_mismatch',
   snooze_in_the_past: 'snooze_in_the_past',
   conversation_resolved: 'conversation_resolved',
   not_retryable: 'message_not_retryable',

@@ -25,13 +25,11 @@ const phone = z
   .transform((text) => text.replaceAll(/\D/g, ''))
   .pipe(z.string().regex(/^[1-9]\d{6,14}$/, 'must be a phone number with its country code'))
 
-const address = {
-  channel_id: line(100),
+const recipient = {
   to: phone.optional().meta({ type: 'string', description: 'Phone with country code' }),
   recipient: line(200).optional().meta({ description: "Meta's business-scoped user id, for who hides the phone" }),
 }
-/** The conversation says to whom: an address of Meta's body is taken and not looked at. */
-const addressed = { to: z.string().max(200).optional(), recipient: z.string().max(200).optional() }
+const address = { channel_id: line(100), ...recipient }
 const templateProblems = ['template_not_found', 'template_not_approved', 'template_parameters'] as const
 /** A message that the new one answers may be named by our id: found in here. */
 const named = ['messages']
@@ -64,16 +62,18 @@ export function sendingRoutes({
       path: '/v1/conversations/{id}/messages',
       tag: 'Messages',
       summary: 'Answer in a conversation',
-      description: explained,
+      description: `${explained} The conversation says to whom: \`to\` and \`recipient\` may be left out, and must not name somebody else.`,
       access: 'messages:write',
       params: conversationParams,
-      body: outgoingBody(addressed),
+      body: outgoingBody(recipient),
       responses: queuedResponse,
       reads: named,
-      problems: [...templateProblems, 'window_closed', 'channel_not_connected'],
+      problems: [...templateProblems, 'window_closed', 'channel_not_connected', 'recipient_mismatch'],
       async handle(call) {
+        const { to: waId, recipient: bsuid } = call.body
+        const to = [...(waId === undefined ? [] : [{ waId }]), ...(bsuid === undefined ? [] : [{ bsuid }])]
         const sending = await input(call)
-        return answer(sending.messageId, await inbox.send({ ...sending, conversationId: call.params.id }, call.context))
+        return answer(sending.messageId, await inbox.send({ ...sending, conversationId: call.params.id, to }, call.context))
       },
     }),
     route({

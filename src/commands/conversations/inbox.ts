@@ -31,7 +31,7 @@ export type MessageToSend = {
 
 export type SendInput = { readonly messageId: string; readonly message: MessageToSend; readonly sentBy: Sender; readonly priority: Priority }
 
-export type InboxRefusal = ConversationRefusal | 'channel_not_connected'
+export type InboxRefusal = ConversationRefusal | 'channel_not_connected' | 'other_recipient'
 
 /** `missing`: there is no such conversation, message or channel in this tenant. */
 export type InboxOutcome =
@@ -47,8 +47,8 @@ type Options = { readonly ifVersion?: IfVersion }
 
 /** What people do with conversations. Idempotent per `context.commandId`, and by nature: what is already so appends nothing. */
 export type Inbox = {
-  /** Answers in an existing conversation. */
-  send: (input: SendInput & { conversationId: string }, context: CommandContext) => Promise<InboxOutcome>
+  /** Answers in an existing conversation. `to`: whom the caller means, where it says so; each of them has to be its contact. */
+  send: (input: SendInput & { conversationId: string; to?: readonly Person[] }, context: CommandContext) => Promise<InboxOutcome>
   /** Writes to a person on a channel; starts the conversation where there is none. */
   sendTo: (input: SendInput & { channelId: string; to: Person }, context: CommandContext) => Promise<InboxOutcome>
   retry: (input: { conversationId: string; messageId: string; unknownAt?: number }, context: CommandContext) => Promise<InboxOutcome>
@@ -101,6 +101,9 @@ export function createInbox({ commands, meetContact, findContact, checkTemplate 
       const { state, version } = await commands.load(conversation, context.tenantId, input.conversationId)
       if (version === 0) return { missing: true }
       const { channelId, contactId } = state
+      for (const person of input.to ?? []) {
+        if ((await findContact(context.tenantId, person))?.contactId !== contactId) return { refused: 'other_recipient' }
+      }
       return (await refusedBy(channelId, input.message, context)) ?? queue(input.conversationId, { channelId, contactId }, input, context)
     },
     async sendTo(input, context) {
