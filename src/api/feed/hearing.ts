@@ -1,4 +1,5 @@
-import { covers, type Scope } from '../http/scopes.ts'
+import { covers } from '../../domain/tenant/keys.ts'
+import type { Scope } from '../http/scopes.ts'
 import type { FeedType } from './frames.ts'
 
 /** What one listener is told: never more than its key may read by the query API, and of that what its topics name. */

@@ -22,7 +22,7 @@ export const problemCodes = {
   unauthorized: [401, 'No or bad credential', 'Send a valid API key as `Authorization: Bearer <key>` or `X-Api-Key`.'],
   forbidden: [403, 'The key lacks the scope', 'The credential is valid but its scopes do not cover this request.'],
   tenant_suspended: [403, 'The organisation is suspended', 'Changes are refused while the organisation is suspended or closed; reading goes on.'],
-  scope_exceeded: [403, 'More than the key may give', 'A key can only issue keys whose scopes it holds itself.'],
+  scope_exceeded: [403, 'More than the key may give or take', 'A key can only issue and revoke keys whose scopes it holds itself.'],
   rate_limited: [429, 'Too many requests', 'Wait for `Retry-After` seconds.'],
 
   // Repeats and versions

@@ -1,11 +1,11 @@
 import type { NextFunction } from 'express'
 import { looksLikeKey } from '../../commands/tenants/secret-key.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
+import { covers } from '../../domain/tenant/keys.ts'
 import type { Authenticate, HttpHandler, HttpRequest, HttpResponse, Principal } from './principal.ts'
 import { problem, Problem } from './problem.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { changes, type Route } from './route.ts'
-import { covers } from './scopes.ts'
 
 const nobody: Principal = {
   kind: 'nobody',

@@ -56,6 +56,3 @@ export type Scope = keyof typeof scopes
 export type GrantedScope = Scope | '*'
 
 export const isScope = (text: string): text is Scope => Object.hasOwn(scopes, text)
-
-/** Whether what was granted covers what is asked for. Unknown grants (of an older or newer version) cover nothing. */
-export const covers = (granted: readonly string[], wanted: string): boolean => granted.includes('*') || granted.includes(wanted)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Directory } from '../../commands/directory/directory.ts'
 import type { IssueApiKey, RevokeApiKey } from '../../commands/tenants/api-keys.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
+import { covers } from '../../domain/tenant/keys.ts'
 import type { TenantQueries } from '../../postgres/queries.ts'
 import { getApiKey, listApiKeys } from '../../projections/apiKeys/queries.ts'
 import { created, noContent, ok } from '../http/call.ts'
@@ -9,7 +10,6 @@ import { idParams } from '../http/fields.ts'
 import { listBody, pageOf, paging } from '../http/paging.ts'
 import { problem } from '../http/problem.ts'
 import { route, type Route } from '../http/route.ts'
-import { covers } from '../http/scopes.ts'
 import { settled } from '../http/settled.ts'
 import { renderApiKey } from './render.ts'
 import { apiKeySchema, issuedKey, newApiKey } from './schema.ts'
@@ -99,11 +99,13 @@ export function keyRoutes({ queries, directory, issueApiKey, revokeApiKey }: Key
       tag,
       access: 'keys:write',
       summary: 'Revoke an API key, also while the organisation is suspended or closed',
+      description: 'A key can only revoke keys whose scopes it holds itself; it may revoke itself.',
       whileInactive: true,
       params: idParams,
       responses: { 204: { description: 'Revoked' } },
-      async handle({ params, context }) {
-        const { position } = settled(await revokeApiKey({ keyId: params.id }, context))
+      problems: ['scope_exceeded'],
+      async handle({ params, principal, context }) {
+        const { position } = settled(await revokeApiKey({ keyId: params.id, granted: principal.scopes }, context))
         return noContent({ position })
       },
     }),

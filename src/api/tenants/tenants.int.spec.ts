@@ -210,6 +210,20 @@ describe('API keys', () => {
     expect((await office.call(key, 'POST', '/v1/api-keys', { name: 'Odd', scopes: ['everything'] })).json).toMatchObject({ status: 422 })
   })
 
+  it('revoke themselves and what holds no more than they do, and nothing above them', async () => {
+    const { key, slug } = await office.tenant()
+    const issue = async (...granted: string[]) => office.call(key, 'POST', '/v1/api-keys', { scopes: granted })
+    const [whole, sibling, small] = [await issue('*'), await issue('keys:write'), await issue('keys:write', 'channels:read')]
+    const revoke = async (by: string, { said }: typeof whole) => office.call(by, 'DELETE', `/v1/api-keys/${said('id')}`)
+    expect((await revoke(small.said('key'), whole)).json).toMatchObject({ status: 403, code: 'scope_exceeded' })
+    expect((await revoke(sibling.said('key'), small)).json).toMatchObject({ status: 403, code: 'scope_exceeded' })
+    expect((await office.call(whole.said('key'), 'GET', '/v1/me')).status).toBe(200)
+    expect((await revoke(small.said('key'), sibling)).status).toBe(204)
+    expect((await revoke(small.said('key'), small)).status).toBe(204)
+    expect((await office.call(small.said('key'), 'GET', '/v1/me')).status).toBe(401)
+    expect((await office.call(operatorKey, 'DELETE', `/v1/api-keys/${whole.said('id')}`, undefined, { 'x-tenant': slug })).status).toBe(204)
+  })
+
   it('need no name, and may hold the scopes of every resource of the contract', async () => {
     const { key } = await office.tenant()
     const issued = await office.call(key, 'POST', '/v1/api-keys', { scopes: ['audit:read', 'messages:write'] })

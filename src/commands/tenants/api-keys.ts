@@ -13,9 +13,9 @@ export type IssueApiKey = (
   | { readonly refused: 'not_found' | 'tenant_closed' }
 >
 export type RevokeApiKey = (
-  input: { keyId: string },
+  input: { keyId: string; granted?: readonly string[] },
   context: CommandContext,
-) => Promise<{ readonly position: Position } | { readonly refused: 'not_found' }>
+) => Promise<{ readonly position: Position } | { readonly refused: 'not_found' | 'scope_exceeded' }>
 
 type Deps = { commands: Commands; vault: Vault; directory: { waitFor: (position: Position) => Promise<void> } }
 
@@ -35,9 +35,9 @@ export function createIssueApiKey({ commands, vault, directory }: Deps): IssueAp
 
 /** The key is refused in the very next request of this process, in the others as soon as they have read the event. */
 export function createRevokeApiKey({ commands, directory }: Omit<Deps, 'vault'>): RevokeApiKey {
-  return async ({ keyId }, context) => {
-    const outcome = await commands.execute(tenant, context.tenantId, { type: 'revokeKey', keyId }, context)
-    if (!('position' in outcome)) return { refused: 'not_found' }
+  return async (wish, context) => {
+    const outcome = await commands.execute(tenant, context.tenantId, { type: 'revokeKey', ...wish }, context)
+    if (!('position' in outcome)) return { refused: 'refused' in outcome && outcome.refused === 'scope_exceeded' ? 'scope_exceeded' : 'not_found' }
     await directory.waitFor(outcome.position)
     return { position: outcome.position }
   }

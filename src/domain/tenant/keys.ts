@@ -11,7 +11,11 @@ export type IssueKey = {
   readonly hint: string
   readonly scopes: readonly string[]
 }
-export type RevokeKey = { readonly type: 'revokeKey'; readonly keyId: string }
+/** `granted`: the scopes of the key that asks. Without it, nobody asks who would be bound by any. */
+export type RevokeKey = { readonly type: 'revokeKey'; readonly keyId: string; readonly granted?: readonly string[] }
+
+/** Whether what was granted covers what is asked for. Unknown grants (of an older or newer version) cover nothing. */
+export const covers = (granted: readonly string[], wanted: string): boolean => granted.includes('*') || granted.includes(wanted)
 
 export function issueKey({ keyId, name, hash, hint, scopes }: IssueKey, tenant: Tenant): Decision<TenantEvent, 'not_found' | 'tenant_closed'> {
   if (tenant.status === 'none') return refuse('not_found')
@@ -20,9 +24,13 @@ export function issueKey({ keyId, name, hash, hint, scopes }: IssueKey, tenant: 
   return happened({ type: 'ApiKeyIssued', keyId, name, hash, hint, scopes: [...scopes] })
 }
 
-/** Always possible, in every state of the tenant and for the last key too: a key that leaked must go. */
-export function revokeKey({ keyId }: RevokeKey, tenant: Tenant): Decision<TenantEvent, 'not_found'> {
+/**
+ * In every state of the tenant and for the last key too: a key that leaked must go. But a key ends nothing above it: one that leaked itself could lock the
+ * organisation out otherwise.
+ */
+export function revokeKey({ keyId, granted }: RevokeKey, tenant: Tenant): Decision<TenantEvent, 'not_found' | 'scope_exceeded'> {
   const key = tenant.keys.get(keyId)
   if (key === undefined) return refuse('not_found')
+  if (granted !== undefined && !key.scopes.every((scope) => covers(granted, scope))) return refuse('scope_exceeded')
   return key.revoked ? nothing : happened({ type: 'ApiKeyRevoked', keyId })
 }

@@ -78,6 +78,15 @@ describe('API keys', () => {
   it('are revoked once', () => {
     expect(after(acme, key, { type: 'revokeKey', keyId: 'k1' }, { type: 'revokeKey', keyId: 'k1' })).toMatchObject({ events: [] })
   })
+  it('are revoked by a key that holds all of their scopes, and by no other', () => {
+    const revoke = (...granted: string[]) =>
+      after(acme, { ...key, scopes: ['keys:write', 'audit:read'] }, { type: 'revokeKey', keyId: 'k1', granted })
+    for (const granted of [['*'], ['audit:read', 'keys:write', 'feed:read']]) expect(revoke(...granted).state.keys.get('k1')?.revoked).toBe(true)
+    for (const granted of [[], ['keys:write']]) expect(revoke(...granted)).toMatchObject({ refused: 'scope_exceeded' })
+    expect(after(acme, { ...key, scopes: ['*'] }, { type: 'revokeKey', keyId: 'k1', granted: ['keys:write'] })).toMatchObject({
+      refused: 'scope_exceeded',
+    })
+  })
   it('that do not exist cannot be revoked', () => {
     expect(after(acme, { type: 'revokeKey', keyId: 'k9' })).toMatchObject({ refused: 'not_found' })
   })

@@ -23,7 +23,7 @@ export type CloseTenant = { readonly type: 'close'; readonly reason?: string | u
 export type AbandonTenant = { readonly type: 'abandon' }
 export type TenantCommand = CreateTenant | ChangeTenant | SuspendTenant | ResumeTenant | CloseTenant | AbandonTenant | IssueKey | RevokeKey
 
-export type TenantRefusal = 'not_found' | 'tenant_closed' | 'in_use'
+export type TenantRefusal = 'not_found' | 'tenant_closed' | 'in_use' | 'scope_exceeded'
 
 function create({ name, slug, plan, locale }: CreateTenant, tenant: Tenant): Decision<TenantEvent, TenantRefusal> {
   if (tenant.status === 'abandoned') return refuse('tenant_closed')
