@@ -104,6 +104,13 @@ describe('the configuration', () => {
     expect([config.http.host, config.demo, config.given.masterKey?.length]).toEqual(['0.0.0.0', false, 32])
   })
 
+  it.each(['prod', 'Production', 'staging', 'true'])('does not take NODE_ENV=%s quietly for development', (text) => {
+    expect(mistakes({ NODE_ENV: text })).toEqual([expect.stringMatching(/^NODE_ENV must be production, development or test/)])
+  })
+  it.each([undefined, '', 'development', 'test'])('with NODE_ENV=%s is one of development', (text) => {
+    expect(readConfig({ NODE_ENV: text }).production).toBe(false)
+  })
+
   it.each([['too short'], [key.slice(0, -1)], [Buffer.alloc(31).toString('base64')], [`${key}AA`]])('does not take %j for a master key', (text) => {
     expect(mistakes({ RECADO_MASTER_KEY: text })).toEqual([expect.stringMatching(/^RECADO_MASTER_KEY must be 32 bytes/)])
   })

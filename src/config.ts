@@ -47,14 +47,17 @@ const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, {
 const roles = ['api', 'worker', 'lite'] as const
 export type Role = (typeof roles)[number]
 
+const notAnEnvironment =
+  'must be production, development or test, or left out: taken for development, a misspelt production would make its own keys, listen on this machine only and may start the demo'
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 export const defaultGraphUrl = 'https://graph.facebook.com'
 const defaultGraphVersion = 'v26.0'
 
 export const environment = z.object({
-  NODE_ENV: variable(z.string().optional(), {
-    takes: 'text',
+  NODE_ENV: variable(z.enum(['production', 'development', 'test'], { error: notAnEnvironment }).optional(), {
+    takes: '`production`, `development`, `test`',
     says: '`production` requires `RECADO_MASTER_KEY`, leaves the demo off and listens on every address.',
     otherwise: 'development',
   }),
