@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SealBroken } from '../../domain/kernel/vault.ts'
 import type { SealContext } from '../../domain/kernel/vault.ts'
-import { createAttachmentSeal, pack, unpack } from './attachment-seal.ts'
+import { createAttachmentSeal, pack, squeeze, unpack, unsqueeze } from './attachment-seal.ts'
 
 describe('attachments in one piece', () => {
   it('come apart again as they were', () => {
@@ -21,6 +21,45 @@ describe('attachments in one piece', () => {
       { eventId: randomUUID(), bytes: Buffer.from('second') },
     ])
     for (let length = 0; length < packed.length; length++) expect(() => unpack(packed.subarray(0, length))).toThrow(SealBroken)
+  })
+})
+
+describe('attachments that resemble each other', () => {
+  const packed = pack(
+    Array.from({ length: 50 }, (_, n) => ({
+      eventId: randomUUID(),
+      bytes: Buffer.from(
+        `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"text":"${n}"},"field":"messages"}]}]}`,
+      ),
+    })),
+  )
+  it('take a third of the room at most, and are the same afterwards', () => {
+    const small = squeeze(packed)
+    expect(small.length).toBeLessThan(packed.length / 3)
+    expect(Buffer.from(unsqueeze(small))).toEqual(packed)
+  })
+  it('are the same afterwards, whatever they are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 2_000 }), { maxLength: 8 }), fc.boolean(), (bodies, twice) => {
+        const some = pack([...bodies, ...(twice ? bodies : [])].map((bytes) => ({ eventId: randomUUID(), bytes })))
+        expect(Buffer.from(unsqueeze(squeeze(some)))).toEqual(some)
+      }),
+    )
+  })
+  it('are kept as they are when that is shorter', () => {
+    const random = pack([{ eventId: randomUUID(), bytes: randomBytes(5_000) }])
+    expect(squeeze(random)).toBe(random)
+    const few = pack([{ eventId: randomUUID(), bytes: Buffer.alloc(100) }])
+    expect(squeeze(few)).toBe(few)
+  })
+  it('are refused when they were cut, or come out longer or shorter than was said', () => {
+    const small = squeeze(packed)
+    for (const length of [1, 4, 5, 6, small.length - 1]) expect(() => unsqueeze(small.subarray(0, length))).toThrow(SealBroken)
+    for (const said of [0, packed.length - 1, packed.length + 1]) {
+      const lying = Buffer.from(small)
+      lying.writeUInt32BE(said, 1)
+      expect(() => unsqueeze(lying)).toThrow(SealBroken)
+    }
   })
 })
 

@@ -9,8 +9,11 @@ export type AttachmentSeal = {
   /** Makes sure that `seal` may be called for the tenant. */
   readonly ensure: (tenantId: string) => Promise<void>
   readonly has: (tenantId: string) => boolean
-  /** Bound to the tenant; which bytes are which event's is inside the seal. @throws when `ensure` was not awaited for the tenant. */
-  readonly seal: (tenantId: string, attached: readonly Attached[]) => Uint8Array
+  /**
+   * Bound to the tenant; which bytes are which event's is inside the seal. `squeezed`: compressed first, for a store that notes how much it was before and
+   * weighs by that what it is about to open. @throws when `ensure` was not awaited for the tenant.
+   */
+  readonly seal: (tenantId: string, attached: readonly Attached[], form?: 'squeezed') => Uint8Array
   /**
    * By event id; `erased` when the key was destroyed on purpose. `eventId`: whose it is if it was sealed for one event alone, as all were before there were
    * bundles. @throws SealBroken when it was changed, or is another tenant's.

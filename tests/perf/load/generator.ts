@@ -32,16 +32,41 @@ export type LoadResult = {
 /** A signed delivery of one text message, about 1.2 KB like Meta's. */
 export function createDeliveries({ secret, phoneNumberId, customers, run }: Pick<LoadOptions, 'secret' | 'phoneNumberId' | 'customers' | 'run'>) {
   const key = createSecretKey(Buffer.from(secret))
-  const filler = 'Hola, quisiera saber si el departamento de la calle Olmos sigue disponible y cuando se puede visitar. '.repeat(5)
   return (n: number): { body: string; signature: string } => {
     const phone = `54911${String(10_000_000 + (n % customers))}`
     const wamid = wamidOf(run, n)
-    const body = `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"${phoneNumberId}"},"contacts":[{"profile":{"name":"Cliente ${n % customers}"},"wa_id":"${phone}","user_id":"AR.${phone}00000"}],"messages":[{"from":"${phone}","from_user_id":"AR.${phone}00000","id":"${wamid}","timestamp":"${Math.floor(Date.now() / 1000)}","text":{"body":"${filler}${n}"},"type":"text"}]},"field":"messages"}]}]}`
+    const body = `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"${phoneNumberId}"},"contacts":[{"profile":{"name":"Cliente ${n % customers}"},"wa_id":"${phone}","user_id":"AR.${phone}00000"}],"messages":[{"from":"${phone}","from_user_id":"AR.${phone}00000","id":"${wamid}","timestamp":"${Math.floor(Date.now() / 1000)}","text":{"body":"${texts[n % texts.length]}${n}"},"type":"text"}]},"field":"messages"}]}]}`
     return { body, signature: createHmac('sha256', key).update(body).digest('hex') }
   }
 }
 
-export const wamidOf = (run: string, n: number): string => `wamid.${Buffer.from(`${run}:${n}`).toString('base64')}`
+/** As long as Meta's, and as little alike. */
+export const wamidOf = (run: string, n: number): string => `wamid.${Buffer.from(`${run}:${n}:${tails[n % tails.length]}`).toString('base64')}`
+
+/** The same numbers below 2^32 for the same seed (mulberry32). */
+function drawing(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return (mixed ^ (mixed >>> 14)) >>> 0
+  }
+}
+
+const tails = Array.from({ length: 1_000 }, (_, seed) => {
+  const random = drawing(seed)
+  return Array.from({ length: 4 }, () => random().toString(16).padStart(8, '0')).join('')
+})
+const words =
+  'hola quisiera saber si el departamento de la calle Olmos sigue disponible y cuando se puede visitar gracias buenas tardes precio alquiler expensas garantia mascotas cochera balcon piso luz agua gas cerca subte colegio tarde noche lunes martes viernes oferta contado credito reserva contrato vendedor compra venta casa terreno lote barrio pileta parrilla patio dormitorios ambientes cocina living comedor metros antiguedad frente contrafrente temporal permanente dolares pesos'.split(
+    ' ',
+  )
+/** What is stored is squeezed: one text for all of them would make it smaller than it ever is. */
+const texts = Array.from({ length: 1_000 }, (_, seed) => {
+  const random = drawing(seed)
+  return `${Array.from({ length: 65 }, () => words[random() % words.length]).join(' ')} `
+})
 
 export async function generateLoad(options: LoadOptions): Promise<LoadResult> {
   const { port, connections, seconds, rate } = options

@@ -24,7 +24,7 @@ type Row = { head: string; recorded_ms: string; versions: string; repeated: stri
 
 const rawText = { getTypeParser: () => (text: string | Buffer) => text }
 
-const text = 'select head, recorded_ms, versions, repeated, repeated_at from es.append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)'
+const text = 'select head, recorded_ms, versions, repeated, repeated_at from es.append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)'
 
 /**
  * One round trip and one commit for all of them. Nothing of the batch is stored when the server refuses it;
@@ -48,12 +48,10 @@ export async function appendBatch(
 const expectedCode = (expected: Expected): number => (expected === 'any' ? -2 : expected === 'exists' ? -1 : expected)
 
 function parameters(units: readonly Unit[], { now, seal }: { now: Date | null; seal: AttachmentSeal }): unknown[] {
-  const appendTenants: string[] = []
-  const appendStreams: string[] = []
-  const expected: number[] = []
-  const counts: number[] = []
   const tenants: string[] = []
   const streams: string[] = []
+  const expected: number[] = []
+  const counts: number[] = []
   const numbers: number[] = []
   const places: number[] = []
   const ids: string[] = []
@@ -68,16 +66,13 @@ function parameters(units: readonly Unit[], { now, seal }: { now: Date | null; s
     const [first] = unit.callers
     if (first === undefined) throw new Error('a unit has a caller')
     const { tenantId } = first.append.stream
-    const { streamId } = first
-    appendTenants.push(tenantId)
-    appendStreams.push(streamId)
+    tenants.push(tenantId)
+    streams.push(first.streamId)
     expected.push(expectedCode(unit.expected))
     counts.push(unit.events)
     let place = 0
     for (const caller of unit.callers) {
       for (const [at, event] of caller.append.events.entries()) {
-        tenants.push(tenantId)
-        streams.push(streamId)
         numbers.push(index + 1)
         places.push(++place)
         ids.push(event.id)
@@ -91,17 +86,11 @@ function parameters(units: readonly Unit[], { now, seal }: { now: Date | null; s
       }
     }
   }
-  // Most appends are one event: then the columns per event are those per append, and are written once.
-  const alike = ids.length === units.length
-  const tenantColumn = binaryArray('uuid', tenants)
-  const streamColumn = binaryArray('text', streams)
   return [
-    alike ? tenantColumn : binaryArray('uuid', appendTenants),
-    alike ? streamColumn : binaryArray('text', appendStreams),
+    binaryArray('uuid', tenants),
+    binaryArray('text', streams),
     binaryArray('int4', expected),
     binaryArray('int4', counts),
-    tenantColumn,
-    streamColumn,
     binaryArray('int4', numbers),
     binaryArray('int4', places),
     binaryArray('uuid', ids),
@@ -112,6 +101,7 @@ function parameters(units: readonly Unit[], { now, seal }: { now: Date | null; s
     binaryArray('int4', attached),
     binaryArray('int4', bundled),
     binaryArray('bytea', bundles.sealed(seal)),
+    binaryArray('int4', bundles.weights()),
     now,
   ]
 }
@@ -137,7 +127,8 @@ function createBundles() {
       present.set(tenantId, all.push({ tenantId, attached: [one], bytes: one.bytes.byteLength }))
       return all.length
     },
-    sealed: (seal: AttachmentSeal): Uint8Array[] => all.map(({ tenantId, attached }) => seal.seal(tenantId, attached)),
+    sealed: (seal: AttachmentSeal): Uint8Array[] => all.map(({ tenantId, attached }) => seal.seal(tenantId, attached, 'squeezed')),
+    weights: (): number[] => all.map(({ bytes }) => bytes),
   }
 }
 

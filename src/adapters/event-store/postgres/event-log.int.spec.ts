@@ -63,7 +63,7 @@ describe('the log on PostgreSQL', () => {
       const rows = await inTenant<{ tenant_id: string }>(api, mine.tenantId, `select distinct tenant_id from ${table}`)
       expect(rows.map((row) => row.tenant_id)).toEqual([mine.tenantId])
     }
-    await expect(api.query('select es.append(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)')).rejects.toThrow(
+    await expect(api.query('select es.append(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)')).rejects.toThrow(
       'permission denied',
     )
     const { rows: partitions } = await owner.query<{ name: string }>(
@@ -93,6 +93,35 @@ describe('the log on PostgreSQL', () => {
     expect(events.find(({ position }) => Number(position) === Number(unprepared))?.attachment?.toString()).toBe('kept')
     // What retention dropped is simply not there any more.
     expect(events.find(({ position }) => Number(position) === Number(prepared))?.attachment).toBeUndefined()
+  })
+
+  it('looks for versions and repeats by an index, also with plans that were made while the log was empty', async () => {
+    const empty = await freshDatabase()
+    const [pool, admin] = [createPool({ url: empty.url, role: 'recado_worker', max: 4, name: 'fresh' }), new Client({ connectionString: empty.url })]
+    await admin.connect()
+    try {
+      await admin.query('vacuum analyze es.events')
+      const fresh = createPostgresEventStore({ pool, listenUrl: empty.url, lanes: 1 })
+      const appends = Array.from({ length: 300 }, () => ({ stream: someStream(), expected: 0, events: someEvents(1) }))
+      for (const append of appends.slice(0, 5)) expect(await fresh.append(append)).toMatchObject({ outcome: 'appended' })
+      for (const append of appends.slice(0, 5)) expect(await fresh.append(append)).toMatchObject({ outcome: 'duplicate' })
+      const outcomes = (await Promise.all(appends.map((append) => fresh.append(append)))).map(({ outcome }) => outcome)
+      expect(outcomes).toEqual(appends.map((_, index) => (index < 5 ? 'duplicate' : 'appended')))
+      await fresh.close()
+    } finally {
+      // A session tells what it did when it ends.
+      await pool.end()
+    }
+    const scans = async () => {
+      const { rows } = await admin.query<{ whole: string; index: string }>(
+        `select seq_scan as whole, idx_scan as index from pg_stat_user_tables where relid = 'es.events'::regclass`,
+      )
+      return { whole: Number(rows[0]?.whole), index: Number(rows[0]?.index) }
+    }
+    await expect.poll(async () => Object.values(await scans()).reduce((sum, count) => sum + count), { timeout: 20_000 }).toBeGreaterThan(300)
+    expect((await scans()).whole).toBe(0)
+    await admin.end()
+    await empty.drop()
   })
 
   it('says of an attachment that was changed on the disk that it cannot be read, and of no other', async () => {

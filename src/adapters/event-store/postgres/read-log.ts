@@ -36,11 +36,11 @@ const body = {
   with: `a.position as bundle, case when row_number() over (partition by a.tenant_id, a.position order by e.position) = 1 then a.body end as body`,
   without: 'null::bigint as bundle, null::bytea as body',
 }
-const bodyBytes = { with: '+ coalesce(octet_length(a.body) / a.members, 0)', without: '' }
+const bodyBytes = { with: '+ coalesce(coalesce(a.weight, octet_length(a.body)) / a.members, 0)', without: '' }
 // The last bundle at or before the event is the one that holds it, if one does: one look into the index. The month is asked for so that only its partition is.
 const joined = {
   with: `left join lateral (
-      select b.tenant_id, b.position, coalesce(b.through, b.position) as through, b.members, b.body from es.attachments b
+      select b.tenant_id, b.position, coalesce(b.through, b.position) as through, b.members, b.weight, b.body from es.attachments b
       where b.tenant_id = e.tenant_id and b.position <= e.position
         and b.recorded_at >= date_trunc('month', e.recorded_at, 'UTC') and b.recorded_at <= e.recorded_at
       order by b.position desc limit 1
@@ -50,7 +50,7 @@ const joined = {
 
 /**
  * The next events, as many as the limit and `pageBytes` allow, always at least one. The running sum goes over sizes, which PostgreSQL knows without
- * fetching a body, and only the bodies of the events that are taken are read. The last column is the sum up to here.
+ * fetching a body (of one that is compressed: its size when it is opened), and only the bodies of the events that are taken are read. The last column is the sum up to here.
  */
 function statement(attachments: boolean, { where, by, limit }: { where: string; by: 'position' | 'version'; limit: string }): string {
   const kind = attachments ? 'with' : 'without'
@@ -188,10 +188,12 @@ async function query(source: Source, text: string, values: readonly unknown[], n
 }
 
 async function pageOf(rows: readonly Row[], through: number, seal?: AttachmentSeal): Promise<Page> {
+  const bare = eventsOf(rows)
+  const events = seal === undefined ? bare : await withAttachments(bare, rows, seal)
   let weight = 0
-  for (const row of rows) weight += (row[8]?.length ?? 0) + (row[9]?.length ?? 0) + (row[bodyColumn]?.length ?? 0) / 2 + 150
-  const events = eventsOf(rows)
-  return { events: seal === undefined ? events : await withAttachments(events, rows, seal), through, weight }
+  for (const row of rows) weight += (row[8]?.length ?? 0) + (row[9]?.length ?? 0) + 150
+  for (const { attachment } of events) weight += attachment?.byteLength ?? 0
+  return { events, through, weight }
 }
 
 const bundleColumn = 10
