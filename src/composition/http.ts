@@ -198,7 +198,7 @@ function routesOf(
   ]
 }
 
-const checksOf = ({ apiPool, engine, store, checks }: Storage, applied: AppliedPositions, intake: IntakeWatch) => ({
+const checksOf = ({ apiPool, engine, store, takesAppends, checks }: Storage, applied: AppliedPositions, intake: IntakeWatch) => ({
   database: async () => {
     await apiPool.query('select 1')
     return undefined
@@ -212,6 +212,7 @@ const checksOf = ({ apiPool, engine, store, checks }: Storage, applied: AppliedP
       throw error
     }
   },
+  ...(takesAppends === undefined ? {} : { appends: takesAppends }),
   ...Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, hurdle(check)])),
   projections: hurdle(async () => ((await applied.caughtUp()) ? undefined : 'catching up')),
   intake: intake.startedUp,

@@ -12,6 +12,8 @@ export type OpenLog = Pick<PostgresParts, 'storePool' | 'workerPool' | 'apiPool'
 /** Who counts what happens at the log. */
 export type LogObserver = {
   readonly onBatch: (batch: { readonly appends: number; readonly events: number; readonly ms: number; readonly queued: number }) => void
+  /** Appends were refused after all their tries. Of PostgreSQL only. */
+  readonly onGivenUp?: (error: unknown) => void
   readonly onDrop: (drop: { readonly why: string }) => void
   readonly onRecycle: () => void
 }
@@ -22,8 +24,10 @@ export async function openLog(
   { log, observer, attachments, workerPool, apiPool, ...postgres }: OpenLog,
 ): Promise<LogEngine> {
   switch (eventStore) {
-    case 'postgres':
-      return postgresLog({ ...postgres, workerPool, apiPool, attachments, ...(observer === undefined ? {} : { onBatch: observer.onBatch }) })
+    case 'postgres': {
+      const { onBatch, onGivenUp } = observer ?? {}
+      return postgresLog({ ...postgres, workerPool, apiPool, attachments, ...(onBatch && { onBatch }), ...(onGivenUp && { onGivenUp }) })
+    }
     case 'eventstoredb': {
       if (eventStoreDb === undefined) throw new Error('EVENTSTOREDB_URL is required with EVENT_STORE=eventstoredb')
       const { eventStoreDbLog } = await import('./eventstoredb-log.ts')

@@ -13,10 +13,11 @@ import { masterKey } from '../keys.ts'
 import { prepareJobs } from '../postgres/jobs.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { createPool, type PoolOptions } from '../postgres/pool.ts'
+import { createAppendWatch } from './append-watch.ts'
 import { openGate } from './log-gate.ts'
 import type { LogEngine } from './log-engine.ts'
 import type { Metrics } from './metrics.ts'
-import { openLog } from './open-log.ts'
+import { openLog, type LogObserver } from './open-log.ts'
 import { reachable } from './reachable.ts'
 import { prepareReadModels } from '../projections/engine/generations.ts'
 import { projections } from '../projections/index.ts'
@@ -26,6 +27,8 @@ export type Storage = LogEngine & {
   /** Passed by every append: see `recado store copy`. */
   readonly gate: LogGate
   readonly vault: Vault
+  /** Undefined, or why the last append was refused. Of a log on PostgreSQL: clients of the other engines try until they know. */
+  readonly takesAppends: (() => Promise<string | undefined>) | undefined
   /** Reads one tenant at a time, behind row level security. */
   readonly apiPool: Pool
   readonly workerPool: Pool
@@ -82,9 +85,19 @@ export async function openStorage(
     const copyPool = pool('owner', 6, 'copy', { pipeline: false, statementTimeoutMs: 0 })
     const storePool = pool('recado_worker', 6, 'event store')
     const parts = { storePool, workerPool, apiPool, scanPool: copyPool, listenUrl: url, attachments }
-    const engine = await openLog(config, { ...parts, log: log.child({ part: 'log' }), observer: metrics })
+    const appends = createAppendWatch()
+    const observer: LogObserver = {
+      ...metrics,
+      onBatch(batch) {
+        appends.onBatch()
+        metrics.onBatch(batch)
+      },
+      onGivenUp: appends.onGivenUp,
+    }
+    const engine = await openLog(config, { ...parts, log: log.child({ part: 'log' }), observer })
     return {
       ...engine,
+      takesAppends: config.eventStore === 'postgres' ? appends.check : undefined,
       store: gate.guard(engine.store),
       gate,
       vault,

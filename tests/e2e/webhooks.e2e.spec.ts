@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { appSecret, createInstallation, type Installation } from '../perf/installation.ts'
 
@@ -140,4 +141,23 @@ describe('another method at an address of webhooks', () => {
     expect(answer.headers.get('content-type')).toMatch('application/problem+json')
     expect(await answer.json()).toMatchObject({ status: 405, code: 'method_not_allowed' })
   })
+})
+
+it('a process whose appends the database refuses for want of room is not ready until one goes through', async () => {
+  const ready = async () => (await fetch(`${recado.recado.url}/readyz`)).json()
+  const owner = new Client({ connectionString: recado.databaseUrl })
+  await owner.connect()
+  try {
+    await owner.query(`create function pg_temp.full() returns trigger language plpgsql as
+      $$ begin raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$`)
+    await owner.query('create trigger no_room before insert on es.events for each statement execute function pg_temp.full()')
+    expect(await post(delivery(inboundOf('15550001090', 'wamid.FULL1', 'No room')))).toBe(503)
+    expect(await ready()).toMatchObject({ status: 'not_ready', checks: { appends: 'the disk of the database is full', store: 'ok', database: 'ok' } })
+    await owner.query('drop trigger no_room on es.events')
+    await expect.poll(async () => post(delivery(inboundOf('15550001090', 'wamid.FULL1', 'No room'))), { timeout: 30_000 }).toBe(200)
+    expect(await ready()).toMatchObject({ status: 'ready', checks: { appends: 'ok' } })
+  } finally {
+    await owner.query('drop trigger if exists no_room on es.events')
+    await owner.end()
+  }
 })

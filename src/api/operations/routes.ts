@@ -7,7 +7,7 @@ import { route, type Route } from '../http/route.ts'
 export type Check = () => Promise<string | undefined>
 
 export type OperationsDeps = {
-  /** By name: `database`, `store`, `projections`, `intake`. */
+  /** By name: `database`, `store`, `appends`, `projections`, `intake`. */
   readonly checks: Readonly<Record<string, Check>>
   readonly metrics: Pick<Registry, 'metrics' | 'contentType'>
   readonly version: string
@@ -39,7 +39,8 @@ export function operationsRoutes({ checks, metrics, version, engine }: Operation
       path: '/readyz',
       tag,
       access: 'public',
-      summary: 'Database, log and read models are there and caught up, and the intake has been near the head of the log since the start',
+      summary:
+        'Database, log and read models are there and caught up, the intake has been near the head of the log since the start, and the last append was not refused',
       responses: { 200: { description: 'Ready', schema: readySchema }, 503: { description: 'Not ready', schema: readySchema } },
       async handle({ res }): Promise<Answer> {
         const found = await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await inTime(check)] as const))

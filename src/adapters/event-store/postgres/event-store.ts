@@ -30,6 +30,8 @@ export type PostgresEventStoreOptions = {
   /** Time of the events, for tests; the database's own clock otherwise. */
   readonly clock?: Clock
   readonly onBatch?: (info: BatchInfo) => void
+  /** Appends were refused after all their tries: the database is away, or has no room. */
+  readonly onGivenUp?: (error: unknown) => void
   /** How attachments are kept. Without it there are none: neither stored nor read. */
   readonly attachments?: AttachmentSeal
 }
@@ -46,6 +48,7 @@ export function createPostgresEventStore({
   tail: tailLimits = { events: 12_000, bytes: 32 * mebibyte },
   clock,
   onBatch = () => undefined,
+  onGivenUp,
   attachments: seal = noAttachments,
 }: PostgresEventStoreOptions): EventStore {
   const closing = new AbortController()
@@ -58,6 +61,7 @@ export function createPostgresEventStore({
     seal,
     observer: tail,
     onBatch,
+    onGivenUp,
   })
   const { subscribe } = createSubscriptions({ pool, listenUrl, tail, seal, closing: closing.signal })
   const loadHead = createStreamLoads(pool)

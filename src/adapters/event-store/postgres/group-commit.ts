@@ -30,6 +30,8 @@ export type GroupCommitOptions = {
   readonly seal: AttachmentSeal
   readonly observer: CommitObserver
   readonly onBatch: (info: BatchInfo) => void
+  /** A batch was given up after all its tries: its callers, and those who wait, were refused. */
+  readonly onGivenUp?: ((error: unknown) => void) | undefined
 }
 
 type Lane = { client: PoolClient | undefined; busy: boolean; since: number }
@@ -59,7 +61,7 @@ const probeEveryMs = 500
  * Invariant: every accepted append is answered, and at most once stored. A batch whose connection broke may be stored or not: appends with an exact
  * version go again, with the same ids and version, so that the store recognises them; the others are told that nobody knows.
  */
-export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, seal, observer, onBatch }: GroupCommitOptions): {
+export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, seal, observer, onBatch, onGivenUp }: GroupCommitOptions): {
   append: (append: Append) => Promise<AppendResult>
   close: () => Promise<void>
 } {
@@ -177,6 +179,7 @@ export function createGroupCommit({ pool, lanes: laneCount, queue: limits, now, 
   }
 
   function goDown(units: readonly Unit[], error: unknown): void {
+    onGivenUp?.(error)
     const refusal = unavailable(error)
     reject(units, refusal)
     for (const waiting of queue.clear()) waiting.reject(refusal)
