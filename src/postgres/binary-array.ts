@@ -66,14 +66,6 @@ export function binaryArray<T extends ArrayType>(type: T, values: readonly (Arra
   return buffer
 }
 
-/** Writes one value with its length before it, as it stands in an array and in a tuple of COPY. The buffer must have room for `encodedBytes`. Returns the next offset. */
-export function writeElement(buffer: Buffer, type: ArrayType, value: unknown, offset: number): number {
-  if (value === null || value === undefined) return buffer.writeInt32BE(-1, offset)
-  const written = encoders[type].write(buffer, value, offset + lengthBytes)
-  buffer.writeInt32BE(written, offset)
-  return offset + lengthBytes + written
-}
-
 /** At most so many bytes; cheaper than to count them. */
 export const encodedBytes = (value: unknown): number =>
   lengthBytes + (typeof value === 'string' ? Math.max(16, 3 * value.length) : value instanceof Uint8Array ? value.byteLength : 16)
@@ -139,6 +131,38 @@ const encoders: Readonly<Record<ArrayType, Encoder>> = {
       return 8
     },
   ),
+}
+
+/**
+ * Writes values of one column, each with its length before it, as they stand in a tuple of COPY. The buffer must have room for `encodedBytes`. Gives the next
+ * offset.
+ */
+export function elementWriter(type: ArrayType): (buffer: Buffer, value: unknown, offset: number) => number {
+  const { write } = encoders[type]
+  return (buffer, value, offset) => {
+    if (value === null || value === undefined) return buffer.writeInt32BE(-1, offset)
+    const written = write(buffer, value, offset + lengthBytes)
+    buffer.writeInt32BE(written, offset)
+    return offset + lengthBytes + written
+  }
+}
+
+type Reader = (buffer: Buffer, at: number, length: number) => string | number | boolean | Date | Uint8Array
+
+/** What `elementWriter` wrote, as rows are read from the database: an int8 is its decimal text, json its text. */
+export const elementReaders: Readonly<Record<ArrayType, Reader>> = {
+  uuid(buffer, at) {
+    const hex = buffer.toString('hex', at, at + 16)
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  },
+  text: (buffer, at, length) => buffer.toString('utf8', at, at + length),
+  json: (buffer, at, length) => buffer.toString('utf8', at, at + length),
+  bytea: (buffer, at, length) => Buffer.from(buffer.subarray(at, at + length)),
+  bool: (buffer, at) => buffer[at] === 1,
+  int4: (buffer, at) => buffer.readInt32BE(at),
+  int8: (buffer, at) => buffer.readBigInt64BE(at).toString(),
+  timestamptz: (buffer, at) =>
+    new Date((buffer.readInt32BE(at) * 4_294_967_296 + buffer.readUInt32BE(at + 4)) / 1_000 + secondsFrom1970To2000 * 1_000),
 }
 
 /** Anything else that is a number is BigInt's, and what is none too: it says so. */

@@ -35,9 +35,13 @@ export type RecordedEvent = NewEvent & {
   readonly recordedAt: Date
   /** The data and the type in one, where reading made it so (a scan of the log). Whoever has other data than what was stored leaves it out. */
   readonly whole?: { readonly type: string }
+  /** That of `meta`, where reading has it without the rest. Like `whole`, left out by whoever has other metadata. */
+  readonly occurredAt?: string
   /** Why an attachment that is still kept could not be opened. */
   readonly unreadable?: string
 }
+
+export const occurredAtOf = (at: RecordedEvent): string => at.occurredAt ?? at.meta.occurredAt
 
 /** A copy that outlives the page it came in, and can be spread: what a scan of the log gives takes its parts from shared bytes when they are looked at. */
 export const ownCopy = ({ id, type, schemaVersion, data, meta, stream, version, position, recordedAt }: RecordedEvent): RecordedEvent => ({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { occurredAtOf, type RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventsOf } from '../engine/projection.ts'
 
 const hourMs = 60 * 60 * 1000
@@ -42,7 +42,7 @@ export function entryPointAfter(
     return { entryPointExpiresAt: later(entryPointExpiresAt, new Date(Math.min(told.expiration_timestamp * 1000, longest))) }
   }
   if (event.type !== 'SendAccepted' || entryPointAt === null) return {}
-  const answeredAt = new Date(at.meta.occurredAt)
+  const answeredAt = new Date(occurredAtOf(at))
   const inTime = answeredAt >= entryPointAt && answeredAt.getTime() <= entryPointAt.getTime() + 24 * hourMs
   // The first answer counts, and any answer to this entry point ends later than 72 hours after it.
   const isAnswered = entryPointExpiresAt !== null && entryPointExpiresAt.getTime() >= entryPointAt.getTime() + entryPointMs

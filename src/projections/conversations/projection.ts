@@ -1,5 +1,5 @@
 import type { EventType } from '../../domain/catalogue.ts'
-import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { occurredAtOf, type RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { sealedText } from '../../domain/kernel/secret.ts'
 import { windowExpiresAt } from '../../domain/conversation/sending.ts'
 import { isOfCustomer } from '../../domain/conversation/state.ts'
@@ -160,7 +160,7 @@ function change(row: ConversationRow, event: Handled, at: RecordedEvent): Partia
       return received(row, event, at)
     case 'MessageQueued':
       return event.reactsTo === undefined
-        ? { ...lastMessage(row, event, at, { direction: 'outbound', status: 'queued', moment: new Date(at.meta.occurredAt) }), ...active(at) }
+        ? { ...lastMessage(row, event, at, { direction: 'outbound', status: 'queued', moment: new Date(occurredAtOf(at)) }), ...active(at) }
         : {}
     case 'MessageRecorded':
       return recorded(row, event, at)

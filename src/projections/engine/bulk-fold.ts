@@ -4,10 +4,9 @@ import { fromStored } from '../../domain/kernel/codec.ts'
 import { ownCopy, type RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { Position } from '../../domain/kernel/position.ts'
 import { streamName } from '../../domain/kernel/stream.ts'
-import { copyIn } from '../../postgres/copy.ts'
 import { check, messageOf, rowKey, type Parked } from './fold-page.ts'
-import { snake, tableOf } from './naming.ts'
-import type { AnyRow, Projection, Value } from './projection.ts'
+import { packRows, type Packed } from './packed-rows.ts'
+import type { AnyRow, Projection } from './projection.ts'
 import { rowTable } from './rows.ts'
 import { ensureKey } from './tables.ts'
 
@@ -34,7 +33,13 @@ export type ParkedBefore = {
   readonly discarded?: ReadonlySet<Position>
 }
 
-type Entry = { readonly tenantId: string; readonly id: string; row: AnyRow; weight: number; used: number; changes: number }
+/** Its row as it is, as bytes, or both while nothing changed it. `used`: the page that asked for it last. */
+type Entry = { readonly tenantId: string; readonly id: string; row: AnyRow | undefined; packed: Packed | undefined; used: number }
+
+/** For so many pages a row stays as it is after it was asked for; then it is packed. */
+const freshPages = 2
+/** About what V8 needs for a row that is not packed, and for what holds one that is. */
+const [rowBytes, entryBytes] = [2_000, 250]
 
 export type BulkFold = {
   readonly projection: Projection
@@ -80,24 +85,23 @@ export function createBulkFold({
   const creating = new Set<string>(projection.creates ?? [])
   const discarded: ReadonlySet<Position> = parkedBefore?.discarded ?? new Set()
   const leftOut: ReadonlySet<Position> = parkedBefore?.sameVersion === true ? parkedBefore.positions : new Set()
-  const columns = [
-    { name: 'tenant_id', type: 'uuid' as const },
-    ...Object.entries(projection.table.columns).map(([name, type]) => ({ name: snake(name), type })),
-  ]
-  const names = Object.keys(projection.table.columns)
   const table = rowTable(projection, schema)
+  const packer = packRows(projection, schema)
+  const outlet = packer.outletTo(pool, guard)
   const byTenant = new Map<string, Map<string, Entry>>()
   const counted = new Map<string, number>()
   const parked: Parked[] = []
   const parkedKeys = new Set<string>()
-  let weight = 0
   let page = 0
+  let fresh = 0
+  let packedBytes = 0
+  /** What pages asked for, by their numbers modulo `freshPages`; what was asked for again since is in a later one, too. */
+  const asked: Entry[][] = Array.from({ length: freshPages }, () => [])
+  /** Some rows are in the table: one that is not here may be there. */
   let spilled = false
   let rowsOut = 0
   let rowsBack = 0
   let keyedTable = false
-  /** The last spill, which may still be on its way. */
-  let writing: Promise<void> = Promise.resolve()
 
   function rowsOf(tenantId: string): Map<string, Entry> {
     const known = byTenant.get(tenantId)
@@ -144,49 +148,101 @@ export function createBulkFold({
     return undefined
   }
 
+  const isParked = ({ stream: { tenantId } }: RecordedEvent, id: string): boolean => parkedKeys.size > 0 && parkedKeys.has(rowKey(tenantId, id))
+
   function apply(at: RecordedEvent, event: DomainEvent, id: string): void {
     const { tenantId } = at.stream
-    if (parkedKeys.size > 0 && parkedKeys.has(rowKey(tenantId, id))) {
+    if (isParked(at, id)) {
       parked.push({ at: ownCopy(at), id, category: 'behind', error: 'waits behind an earlier event of the same row' })
       return
     }
     const rows = rowsOf(tenantId)
     const entry = rows.get(id)
+    if (entry !== undefined) use(entry)
+    const row = entry?.row
     let next: AnyRow | 'delete' | undefined
     try {
-      next = projection.fold(entry?.row, event, at)
-      if (next !== undefined && next !== 'delete' && next !== entry?.row) check(next, id, projection.table, entry?.row)
+      next = projection.fold(row, event, at)
+      if (next !== undefined && next !== 'delete' && next !== row) check(next, id, projection.table, row)
     } catch (error) {
       return refuse(at, id, error)
     }
-    if (entry !== undefined) entry.used = page
-    if (next === undefined || next === entry?.row) return
+    if (next === undefined || next === row) return
     if (next === 'delete') {
       if (entry === undefined) return
-      rows.delete(id)
-      weight -= entry.weight
+      forget(entry)
       count(tenantId, -1)
-      return
-    }
-    if (entry === undefined) {
-      const heavy = weightOf(next)
-      weight += heavy
-      rows.set(id, { tenantId, id, row: next, weight: heavy, used: page, changes: 0 })
+    } else if (entry === undefined) {
+      enter(tenantId, next)
       count(tenantId, 1)
-      return
+    } else {
+      entry.row = next
+      drop(entry)
     }
-    entry.row = next
-    // A row grows slowly; to weigh it at each change took a fifteenth of the time.
-    if ((++entry.changes & 3) !== 0) return
-    const heavy = weightOf(next)
-    weight += heavy - entry.weight
-    entry.weight = heavy
   }
 
-  /** Takes rows that were spilled back into memory. */
+  /** Brings the row of an entry to hand for this page and some more. */
+  function use(entry: Entry): void {
+    if (entry.used !== page) {
+      entry.used = page
+      asked[page % freshPages]?.push(entry)
+    }
+    if (entry.row !== undefined || entry.packed === undefined) return
+    entry.row = packer.unpack(entry.packed)
+    fresh++
+  }
+
+  function enter(tenantId: string, row: AnyRow): void {
+    const entry: Entry = { tenantId, id: row.id, row, packed: undefined, used: 0 }
+    fresh++
+    use(entry)
+    rowsOf(tenantId).set(row.id, entry)
+  }
+
+  /** The packed form, when there is another one now. */
+  function drop(entry: Entry): void {
+    if (entry.packed === undefined) return
+    packedBytes -= entry.packed.length + entryBytes
+    entry.packed = undefined
+  }
+
+  function forget(entry: Entry): void {
+    drop(entry)
+    if (entry.row !== undefined) fresh--
+    entry.row = undefined
+    byTenant.get(entry.tenantId)?.delete(entry.id)
+  }
+
+  /** Packs what nobody asked for of late; what nothing will happen to any more leaves at once. */
+  function age(): void {
+    const oldest = page + 1 - freshPages
+    for (const entry of asked[(page + 1) % freshPages]?.splice(0) ?? []) {
+      const { tenantId, row } = entry
+      if (row === undefined || entry.used !== oldest) continue
+      if (projection.settled?.(row) === true) {
+        leave(entry)
+        continue
+      }
+      if (entry.packed === undefined) {
+        entry.packed = packer.pack(tenantId, row)
+        packedBytes += entry.packed.length + entryBytes
+      }
+      entry.row = undefined
+      fresh--
+    }
+  }
+
+  function leave(entry: Entry): void {
+    if (entry.packed !== undefined) outlet.put(entry.packed)
+    else if (entry.row !== undefined) outlet.putRow(entry.tenantId, entry.row)
+    forget(entry)
+    rowsOut++
+    spilled = true
+  }
+
+  /** Takes rows that are in the table back into memory. */
   async function takeBack(wanted: readonly { readonly tenantId: string; readonly id: string }[]): Promise<void> {
-    if (wanted.length === 0) return
-    await writing
+    await outlet.settle()
     guard?.()
     if (!keyedTable) {
       await ensureKey(pool, projection, schema)
@@ -194,26 +250,9 @@ export function createBulkFold({
     }
     for (const [tenantId, row] of await table.take(pool, wanted)) {
       rowsBack++
-      const heavy = weightOf(row)
-      weight += heavy
-      rowsOf(tenantId).set(row.id, { tenantId, id: row.id, row, weight: heavy, used: page, changes: 0 })
+      enter(tenantId, row)
     }
   }
-
-  async function write(entries: Iterable<Entry>): Promise<void> {
-    guard?.()
-    const client = await pool.connect()
-    let failed: Error | undefined
-    try {
-      await copyIn(client, `${schema}.${tableOf(projection)}`, columns, entries, valueOf)
-    } catch (error) {
-      failed = error instanceof Error ? error : new Error(String(error))
-      throw error
-    } finally {
-      client.release(failed)
-    }
-  }
-  const valueOf = (entry: Entry, column: number): Value | undefined => (column === 0 ? entry.tenantId : entry.row[names[column - 1] ?? ''])
 
   function* all(): Generator<Entry> {
     for (const rows of byTenant.values()) yield* rows.values()
@@ -221,77 +260,54 @@ export function createBulkFold({
 
   return {
     projection,
-    weight: () => weight,
+    weight: () => fresh * rowBytes + packedBytes,
     returning: () => (rowsOut === 0 ? 0 : rowsBack / rowsOut),
     async fold(events) {
       page++
-      if (!spilled) {
-        for (const at of events) {
-          if (!concerns(at)) continue
-          const event = eventOf(at)
-          if (event === undefined) continue
-          const id = idOf(at, event)
-          if (id !== undefined) apply(at, event, id)
-        }
-        return
-      }
+      // What needs a row of the table waits until all of those are here, and what comes behind it with it; no row needs another one.
       const wanted: { tenantId: string; id: string }[] = []
       const work: { at: RecordedEvent; event: DomainEvent; id: string }[] = []
-      const seen = new Set<string>()
+      const awaited = new Set<string>()
       for (const at of events) {
         if (!concerns(at)) continue
         const event = eventOf(at)
         if (event === undefined) continue
         const id = idOf(at, event)
         if (id === undefined) continue
-        work.push({ at, event, id })
         const { tenantId } = at.stream
-        // What is at hand is at hand when its turn comes, and one that its own event creates is nowhere; of the others the first event of a page decides.
-        if (rowsOf(tenantId).has(id)) continue
-        const key = rowKey(tenantId, id)
-        if (seen.has(key)) continue
-        seen.add(key)
-        if (!creating.has(at.type)) wanted.push({ tenantId, id })
+        if (spilled && !rowsOf(tenantId).has(id) && !isParked(at, id)) {
+          const key = rowKey(tenantId, id)
+          // One that its own event creates is nowhere.
+          if (awaited.has(key) || !creating.has(at.type)) {
+            if (!awaited.has(key)) wanted.push({ tenantId, id })
+            awaited.add(key)
+            work.push({ at, event, id })
+            continue
+          }
+        }
+        apply(at, event, id)
       }
-      await takeBack(wanted)
+      if (wanted.length > 0) await takeBack(wanted)
       for (const { at, event, id } of work) apply(at, event, id)
+      age()
+      await outlet.relieve()
     },
     async spill(share = 0.5) {
-      await writing
-      spilled = true
       const ages: number[] = []
       for (const entry of all()) ages.push(entry.used)
       const oldest = Uint32Array.from(ages).sort()[Math.floor(ages.length * share)] ?? 0
-      const cold: Entry[] = []
-      for (const entry of all()) if (entry.used <= oldest) cold.push(entry)
-      for (const { tenantId, id, weight: freed } of cold) {
-        byTenant.get(tenantId)?.delete(id)
-        weight -= freed
-      }
-      rowsOut += cold.length
-      writing = write(cold)
-      // Its failure is met by whoever waits for it; until then it must not count as one that nobody handles.
-      writing.catch(() => undefined)
+      for (const entry of all()) if (entry.used <= oldest) leave(entry)
+      await outlet.relieve()
     },
     async finish() {
-      await writing
-      await write(all())
+      for (const entry of all()) {
+        leave(entry)
+        await outlet.relieve()
+      }
+      await outlet.settle()
       byTenant.clear()
-      weight = 0
     },
     counts: () => Object.fromEntries([...counted].filter(([, rows]) => rows !== 0)),
     parked: () => parked,
   }
-}
-
-/** About what V8 needs for a row: measured with 22 columns it is 8 bytes a column, a header a string, and the entry around it. */
-function weightOf(row: AnyRow): number {
-  let weight = 300
-  for (const value of Object.values(row)) {
-    weight += 10
-    if (typeof value === 'string') weight += 20 + value.length
-    else if (value instanceof Date) weight += 64
-    else if (value instanceof Uint8Array) weight += 120 + value.byteLength
-  }
-  return weight
 }

@@ -1,7 +1,7 @@
 import type { EventType } from '../../domain/catalogue.ts'
 import type { MessageError, ProviderStatus, Sender } from '../../domain/conversation/events.ts'
 import { statusRank } from '../../domain/conversation/status-rank.ts'
-import type { RecordedEvent } from '../../domain/kernel/envelope.ts'
+import { occurredAtOf, type RecordedEvent } from '../../domain/kernel/envelope.ts'
 import { sealedText } from '../../domain/kernel/secret.ts'
 import type { EventsOf, Projection } from '../engine/projection.ts'
 import { advanced, messageStatuses, statusAfter, type MessageStatus } from './status.ts'
@@ -110,8 +110,8 @@ export const messages: Projection<MessageRow, Handled> = {
   },
   within: { category: 'conversation', column: 'conversationId' },
   key: (event) => event.messageId,
-  // What customers write stays as it is; what we send goes on for seconds or days.
-  settled: ({ direction }) => direction === 'inbound',
+  // What customers write stays as it is; what we send goes on for seconds or days, and the bodies of history come behind it.
+  settled: ({ direction, origin }) => direction === 'inbound' && origin !== 'history',
   fold(row, event, at) {
     switch (event.type) {
       case 'MessageReceived':
@@ -175,7 +175,7 @@ function beginning(event: Creating, at: RecordedEvent): Beginning {
     case 'MessageReceived':
       return { direction: 'inbound', occurredAt: new Date(event.at), status: 'received', providerId: event.providerId }
     case 'MessageQueued':
-      return { direction: 'outbound', occurredAt: new Date(at.meta.occurredAt), status: 'queued', providerId: null, sentBy: event.sentBy }
+      return { direction: 'outbound', occurredAt: new Date(occurredAtOf(at)), status: 'queued', providerId: null, sentBy: event.sentBy }
     case 'MessageRecorded': {
       const { direction, providerId } = event
       const facts = { direction, occurredAt: new Date(event.at), providerId }
@@ -204,7 +204,7 @@ function moved(row: MessageRow, event: Moving, at: RecordedEvent): MessageRow {
   const next = statusAfter(event)
   const status = advanced(row.status as MessageStatus, next)
   const reported = event.type === 'MessageStatusChanged'
-  const entry: StatusEntry = { status: next.status, at: isoOf(reported ? event.at : at.meta.occurredAt) }
+  const entry: StatusEntry = { status: next.status, at: isoOf(reported ? event.at : occurredAtOf(at)) }
   return {
     ...row,
     status,

@@ -6,7 +6,7 @@ import { createLogIndex } from '../../../src/adapters/event-store/postgres/log-i
 import { createLogScan } from '../../../src/adapters/event-store/postgres/scan-log.ts'
 import { foldThread } from '../../../src/composition/log-engine.ts'
 import { positionOf, start, type Position } from '../../../src/domain/kernel/position.ts'
-import { copyOut } from '../../../src/postgres/copy.ts'
+import { copyOut } from '../../../src/postgres/copy-out.ts'
 import { createPool } from '../../../src/postgres/pool.ts'
 import { foldPage, keyPage } from '../../../src/projections/engine/fold-page.ts'
 import { prepareReadModels } from '../../../src/projections/engine/generations.ts'

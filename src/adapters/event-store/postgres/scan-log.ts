@@ -3,7 +3,7 @@ import type { EventMeta, RecordedEvent } from '../../../domain/kernel/envelope.t
 import type { LogScan, Scan, ScanPage } from '../../../domain/kernel/log-scan.ts'
 import { positionOf, type Position } from '../../../domain/kernel/position.ts'
 import type { Category, StreamRef } from '../../../domain/kernel/stream.ts'
-import { copyOut } from '../../../postgres/copy.ts'
+import { copyOut } from '../../../postgres/copy-out.ts'
 
 /** Positions per COPY: bounds how long one statement holds its snapshot, and the plan stays a range of the primary key. A tenant's events have an index. */
 const windowOf = ({ tenantId }: Scan): number => (tenantId === undefined ? 200_000 : 5_000_000)
@@ -85,7 +85,11 @@ type Whole = { type: string; readonly [field: string]: unknown }
 
 /** Goes before the first field of the data. Empty, because the type is known already and would only be parsed again. */
 const untyped = Buffer.from('{"type":"",')
-const [brace, quote] = [123, 34]
+const [brace, quote, upperZ] = [123, 34, 90]
+
+const occurredAtFirst = Buffer.from('{"occurredAt":"')
+/** As `toISOString` writes a moment. */
+const isoLength = 24
 
 /**
  * Data and type as one object, as folds want it: the type is written before the first field, over what stands before the data in these bytes and was read
@@ -158,6 +162,22 @@ class Scanned implements RecordedEvent {
 
   get data(): Readonly<Record<string, unknown>> {
     return (this.#data ??= JSON.parse(this.#bytes.toString('utf8', this.#dataAt, this.#rest)) as Readonly<Record<string, unknown>>)
+  }
+
+  /**
+   * Folds ask the metadata for the time and for nothing else, and it is what was written first (`toStored`): taken from where it stands in its usual form. To
+   * parse all of the metadata for that was a twentieth of the time of a rebuild.
+   */
+  get occurredAt(): string {
+    const bytes = this.#bytes
+    const at = this.#rest + 4
+    const from = at + occurredAtFirst.length
+    const isUsual =
+      bytes[from + isoLength - 1] === upperZ &&
+      bytes[from + isoLength] === quote &&
+      from + isoLength < at + bytes.readInt32BE(this.#rest) &&
+      isSame(occurredAtFirst, bytes, at, occurredAtFirst.length)
+    return isUsual ? bytes.toString('latin1', from, from + isoLength) : this.meta.occurredAt
   }
 
   get meta(): EventMeta {
