@@ -17,11 +17,15 @@ export type Person = {
 }
 
 /** The ids of a person, canonical: two spellings of a number are one. */
-export function idsOf({ waId, bsuid, parentBsuid }: Person): readonly { kind: IdentityKind; value: string; canonical: string }[] {
-  const id = (kind: IdentityKind, value: string | undefined, canonical = value) =>
-    value === undefined || canonical === undefined ? [] : [{ kind, value, canonical }]
-  return [...id('wa_id', waId, waId === undefined ? undefined : canonicalPhone(waId)), ...id('bsuid', bsuid), ...id('parent_bsuid', parentBsuid)]
+export function idsOf({ waId, bsuid, parentBsuid }: Person): readonly PersonId[] {
+  const ids: PersonId[] = []
+  if (waId !== undefined) ids.push({ kind: 'wa_id', value: waId, canonical: canonicalPhone(waId) })
+  if (bsuid !== undefined) ids.push({ kind: 'bsuid', value: bsuid, canonical: bsuid })
+  if (parentBsuid !== undefined) ids.push({ kind: 'parent_bsuid', value: parentBsuid, canonical: parentBsuid })
+  return ids
 }
+
+type PersonId = { readonly kind: IdentityKind; readonly value: string; readonly canonical: string }
 
 /**
  * The identities of one person, named in several ways perhaps, each once. Phone first: where two of them belong to two contacts, it is the phone's that is met.

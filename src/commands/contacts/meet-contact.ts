@@ -72,8 +72,12 @@ export function createMeetContact({ commands, vault, cacheSize = 30_000 }: { com
 type Dated = Person & { readonly profileAt: string }
 
 /** The newest is last: of two spellings of a number its one is kept. */
-const inTime = (persons: readonly Person[], { at }: CommandContext): readonly Dated[] =>
-  persons.map((one) => ({ ...one, profileAt: one.profileAt ?? at.toISOString() })).toSorted((a, b) => (a.profileAt < b.profileAt ? -1 : 1))
+function inTime(persons: readonly Person[], { at }: CommandContext): readonly Dated[] {
+  const dated = persons.map((one) => (isDated(one) ? one : { ...one, profileAt: at.toISOString() }))
+  return dated.length === 1 ? dated : dated.toSorted((a, b) => (a.profileAt < b.profileAt ? -1 : 1))
+}
+
+const isDated = (person: Person): person is Dated => person.profileAt !== undefined
 
 const keyOf = (tenantId: string, person: Person): string =>
   idsOf(person).reduce((key, { kind, canonical }) => `${key} ${kind}:${canonical}`, tenantId)

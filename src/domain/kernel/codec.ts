@@ -18,7 +18,9 @@ export function toStored(
 ): NewEvent {
   const id = eventId(context.commandId, at.stream, at.index)
   const data: Record<string, unknown> = {}
-  for (const [field, value] of Object.entries(event)) {
+  const fields = event as Readonly<Record<string, unknown>>
+  for (const field of Object.keys(event)) {
+    const value = fields[field]
     if (field === 'type' || value === undefined) continue
     data[field] =
       isSecret(value) && 'plain' in value

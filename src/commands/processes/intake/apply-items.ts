@@ -262,6 +262,7 @@ function writtenOn(channelId: string, received: Received, item: Written['item'])
 
 /** The same words count once, with their last time: a thousand messages of one person say the same of them. */
 function distinct(persons: readonly (Person & { profileAt: string })[]): readonly Person[] {
+  if (persons.length === 1) return persons
   const last = new Map<string, Person & { profileAt: string }>()
   for (const person of persons) {
     const { profileAt, ...words } = person

@@ -48,7 +48,7 @@ export function createHandleDeliveries({ store, directory, handOver, applyItems 
         const addresses = await handOver(delivery, opened)
         if (addresses !== 'all') parked.push({ tenantId, deliveryId, delivery, addresses })
       } else {
-        const translated = translate(opened.value, delivery.recordedAt)
+        const translated = translate(opened.value, delivery.recordedAt, opened.raw.byteLength)
         if (postponeHistory && mayWait(translated)) postponed.push(delivery)
         else for (const item of translated) items.push({ tenantId, deliveryId, causationId: delivery.id, item })
       }

@@ -14,24 +14,48 @@ export function peopleOfPage<Item>(
   const all: Group<Item>[] = []
   for (const [place, item] of items.entries()) {
     const { tenantId, persons } = of(item)
-    const ids = persons.flatMap(idsOf).map(({ kind, canonical }) => `${tenantId} ${kind} ${canonical}`)
-    const touched = [...new Set(ids.flatMap((id) => groupOf.get(id) ?? []))]
-    // The biggest takes the others in, so a person of a thousand messages is not copied for each of them.
-    const [group = { items: [], ids: [] }, ...others] = touched.toSorted((a, b) => b.items.length - a.items.length)
-    if (touched.length === 0) all.push(group)
-    group.items.push({ item, place })
-    for (const other of others) for (const one of other.items.splice(0)) group.items.push(one)
-    for (const id of [...ids, ...others.flatMap((other) => other.ids)]) {
+    let group: Group<Item> | undefined
+    const ids: string[] = []
+    for (const person of persons) {
+      for (const { kind, canonical } of idsOf(person)) {
+        const id = `${tenantId} ${kind} ${canonical}`
+        ids.push(id)
+        const known = groupOf.get(id)
+        if (known !== undefined) group = group === undefined || group === known ? known : joined(group, known, groupOf)
+      }
+    }
+    if (group === undefined) all.push((group = { items: [], places: [], ids: [], isJoined: false }))
+    group.items.push(item)
+    group.places.push(place)
+    for (const id of ids) {
       if (groupOf.get(id) === group) continue
       groupOf.set(id, group)
       group.ids.push(id)
     }
   }
+  if (!all.some(({ isJoined }) => isJoined)) return all.map(({ items }) => items)
   return all
-    .filter((group) => group.items.length > 0)
-    .map((group) => group.items.toSorted((a, b) => a.place - b.place))
-    .toSorted(([a], [b]) => (a?.place ?? 0) - (b?.place ?? 0))
-    .map((group) => group.map(({ item }) => item))
+    .filter(({ items }) => items.length > 0)
+    .map(inOrder)
+    .toSorted(([a = 0], [b = 0]) => a - b)
+    .map((places) => places.flatMap((place) => items[place] ?? []))
 }
 
-type Group<Item> = { readonly items: { readonly item: Item; readonly place: number }[]; readonly ids: string[] }
+/** `places`: of its items among all. A group that another one took in is left empty. */
+type Group<Item> = { readonly items: Item[]; readonly places: number[]; readonly ids: string[]; isJoined: boolean }
+
+const inOrder = ({ places }: Group<unknown>): readonly number[] => places.toSorted((a, b) => a - b)
+
+/** The bigger takes the other one in, so a person of a thousand messages is not copied for each of them. */
+function joined<Item>(one: Group<Item>, other: Group<Item>, groupOf: Map<string, Group<Item>>): Group<Item> {
+  const [bigger, smaller] = one.items.length < other.items.length ? [other, one] : [one, other]
+  for (const item of smaller.items.splice(0)) bigger.items.push(item)
+  for (const place of smaller.places.splice(0)) bigger.places.push(place)
+  for (const id of smaller.ids.splice(0)) {
+    groupOf.set(id, bigger)
+    bigger.ids.push(id)
+  }
+  bigger.isJoined = true
+  smaller.isJoined = true
+  return bigger
+}

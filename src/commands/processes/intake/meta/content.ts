@@ -99,6 +99,8 @@ function mediaOf(message: MetaMessage): InboundMessage['media'] {
 }
 
 function entryPointOf(message: MetaMessage): InboundMessage['entryPoint'] {
+  // Nearly always. Zod would say what is wrong with nothing, which takes as long as to read a message.
+  if (message['referral'] === undefined) return undefined
   const referral = metaReferral.safeParse(message['referral']).data
   if (referral === undefined) return undefined
   const { source_type: sourceType, source_id: sourceId, ctwa_clid: clickId } = referral

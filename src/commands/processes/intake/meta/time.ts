@@ -9,7 +9,16 @@ const earliest = Date.UTC(2009, 0, 1)
  */
 export function timeOf(timestamp: Timestamp, receivedAt: Date): string {
   const said = momentOf(timestamp)
-  return (said !== undefined && said <= receivedAt ? said : receivedAt).toISOString()
+  return said !== undefined && said <= receivedAt ? textOf(said) : receivedAt.toISOString()
+}
+
+/** What comes together was mostly said in the same second: its text is made once. */
+let latest = { ms: Number.NaN, text: '' }
+
+function textOf(moment: Date): string {
+  const ms = moment.getTime()
+  if (ms !== latest.ms) latest = { ms, text: moment.toISOString() }
+  return latest.text
 }
 
 /** The provider's own word, where it is not what we go by. */

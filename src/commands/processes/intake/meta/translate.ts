@@ -28,9 +28,13 @@ const numberFields: Readonly<Record<string, (change: NumberChange) => readonly I
  */
 const mostElements = 60_000
 
-/** Reads a delivery, layer by layer, so that one odd entry costs its neighbours nothing. Never throws: what cannot be read becomes an item of its own. */
-export function translate(delivery: unknown, receivedAt: Date): readonly Item[] {
-  if (hasMoreElements(delivery, mostElements)) return [{ kind: 'unreadable', path: '', error: `the delivery has more than ${mostElements} elements` }]
+/**
+ * Reads a delivery, layer by layer, so that one odd entry costs its neighbours nothing. Never throws: what cannot be read becomes an item of its own.
+ * `bytes`: of its JSON, where an element takes two at the least, so that what is small enough need not be counted.
+ */
+export function translate(delivery: unknown, receivedAt: Date, bytes = Number.POSITIVE_INFINITY): readonly Item[] {
+  if (bytes >= 2 * mostElements && hasMoreElements(delivery, mostElements))
+    return [{ kind: 'unreadable', path: '', error: `the delivery has more than ${mostElements} elements` }]
   return parsed(metaDelivery, delivery, (d) => d.entry, []).flatMap((raw, e) =>
     parsed(
       metaEntry,
