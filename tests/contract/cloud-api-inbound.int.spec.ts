@@ -48,9 +48,9 @@ async function post(field: string, value: Json, { scoped = true, entryId = wabaI
 }
 
 /** Asks until it matches; what it was at last is what the test shows. */
-async function eventually(path: string, expected: unknown, tries = 400): Promise<void> {
+async function eventually(path: string, expected: unknown): Promise<void> {
   let found: unknown
-  for (let n = 0; n < tries; n++) {
+  for (let n = 0; n < 400; n++) {
     found = await recado.get<Json>(path).catch((error: unknown) => (error instanceof Error ? error.message : error))
     try {
       expect(found).toMatchObject(expected as object)
@@ -319,7 +319,7 @@ describe.concurrent('a field', () => {
     const delivery = await post(field, value, { scoped: scoped === true, ...(entryId === undefined ? {} : { entryId }) })
     expect(delivery.status).toBe(200)
     const types = events.map((type) => expect.objectContaining({ type }) as unknown)
-    await eventually(`/v1/events?correlation_id=${delivery.id}&limit=200`, { data: expect.arrayContaining(types) as unknown }, 40)
+    await eventually(`/v1/events?correlation_id=${delivery.id}&limit=200`, { data: expect.arrayContaining(types) as unknown })
     await processed(delivery)
   })
 })

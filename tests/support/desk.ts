@@ -179,7 +179,7 @@ export async function startDesk(
     authenticate,
     audit: createAuditTrail({ store, vault }),
     idempotency: createKeptAnswers({ pool: pools.api, vault }),
-    readAfter: applied.waitFor,
+    readAfter: house.readAfter,
     clock: () => new Date(),
     log: silent,
     version: 'test',

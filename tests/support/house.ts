@@ -8,6 +8,7 @@ import { createVault } from '../../src/adapters/keyring/vault.ts'
 import { indexedLog } from '../../src/composition/indexed-log.ts'
 import type { Upgrades } from '../../src/composition/listen.ts'
 import { postgresLog } from '../../src/composition/log-engine.ts'
+import type { ReadAfter } from '../../src/api/http/idempotency.ts'
 import { createPool } from '../../src/postgres/pool.ts'
 import { createAppliedPositions } from '../../src/projections/engine/applied-positions.ts'
 import { prepareReadModels } from '../../src/projections/engine/generations.ts'
@@ -19,6 +20,7 @@ import { createSparseEventStore } from './sparse-store.ts'
 /** `without SQL`: the log is elsewhere, on an engine that knows neither tenants nor moments; the database indexes it. */
 export type HouseLog = 'PostgreSQL' | 'without SQL'
 /** What the suites of desk and office stand on unless they say so: `RECADO_TEST_LOG='without SQL' vitest run --project int src/api`. */
+const patienceMs = 40_000
 const everywhere: HouseLog = process.env['RECADO_TEST_LOG'] === 'without SQL' ? 'without SQL' : 'PostgreSQL'
 
 /** What the desk and the office both stand on: a database of their own with log, keys and running read models, and a server on a free port. */
@@ -42,6 +44,9 @@ export async function openHouse(projections: readonly Projection[], keptBy = eve
       : await indexedLog({ ...parts, engine: keptBy, open: () => createSparseEventStore(), log: pino({ level: 'silent' }) })
   const { store, logOf, eventsAt, scan, index } = log
   const applied = createAppliedPositions({ projections, pool: pools.worker, store })
+  /** Of the program, and more patient: what is in the log is waited for as long as a busy machine takes, what is not there only as long as was asked for. */
+  const readAfter: ReadAfter = async (names, position, timeoutMs) =>
+    applied.waitFor(names, position, position <= (await store.head()).position ? patienceMs : timeoutMs)
   const stop = new AbortController()
   await prepareReadModels(pools.owner, projections)
   const running = projections.map((projection) =>
@@ -75,6 +80,7 @@ export async function openHouse(projections: readonly Projection[], keptBy = eve
     vault,
     attachments,
     applied,
+    readAfter,
     /** Aborted when the house is closed. */
     signal: stop.signal,
     /** Where it is reached, without the scheme. */

@@ -105,7 +105,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
     logOf,
     readerAt: createReaderAt({ reader: queries, logOf, moments }),
     acrossTenants: operatorQueries(pools.worker),
-    readAfter: applied.waitFor,
+    readAfter: house.readAfter,
     publicUrl: 'https://recado.example',
   }
   const app = createApp({
@@ -121,7 +121,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
     ],
     authenticate: createAuthenticate({ directory: here.directory, operatorKey }),
     idempotency,
-    readAfter: applied.waitFor,
+    readAfter: house.readAfter,
     clock,
     log,
     version: 'test',
@@ -164,7 +164,7 @@ export async function startOffice(options: { rateLimits?: RateLimitOptions; chec
     async tenant(): Promise<{ id: string; key: string; slug: string }> {
       const slug = `org-${++made}-${randomBytes(3).toString('hex')}`
       const { said, headers } = await call(operatorKey, 'POST', '/v1/tenants', { name: `Org ${made}`, slug })
-      await applied.waitFor(names, headers.get('x-position') as Position, 10_000)
+      await applied.waitFor(names, headers.get('x-position') as Position, 40_000)
       return { id: said('tenant', 'id'), key: said('api_key', 'key'), slug }
     },
     stop: () => house.close(() => here.directory.close()),

@@ -105,7 +105,7 @@ describe('answering', () => {
   it('says which message it answers, named by our id or by that of Meta', async () => {
     const tenant = await desk.tenant()
     const { conversationId, messageId, providerId, position } = await desk.customerWrites(tenant, '34600111222', '¿A o B?')
-    await desk.applied.waitFor(['messages'], position, 5000)
+    await desk.applied.waitFor(['messages'], position, 40_000)
     const path = `/v1/conversations/${conversationId}/messages`
     const byOurs = await desk.call(tenant.key, 'POST', path, { text: 'A', context: { message_id: messageId } })
     const byTheirs = await desk.call(tenant.key, 'POST', path, { type: 'text', text: { body: 'B' }, context: { message_id: providerId } })
@@ -139,7 +139,7 @@ describe('answering', () => {
       providerId: `gBEGkYiEB1VX ${messageId}`,
     })
     if (!('position' in accepted)) throw new Error('it is accepted')
-    await desk.applied.waitFor(['messages'], accepted.position, 5000)
+    await desk.applied.waitFor(['messages'], accepted.position, 40_000)
     const answer = await desk.call(tenant.key, 'POST', path, { text: '¿Sigue ahí?', context: { message_id: `gBEGkYiEB1VX ${messageId}` } })
     expect(answer.status).toBe(202)
   })
@@ -206,7 +206,7 @@ describe('answering', () => {
     const sent = await desk.call(tenant.key, 'POST', `/v1/conversations/${conversationId}/messages`, { text: 'Sí' })
     const id = String(sent.json['id'])
     await desk.provider(tenant.tenantId, conversationId, { type: 'recordAttempt', messageId: id, attempt: 1 })
-    await desk.applied.waitFor(['messages'], sent.headers.get('x-position') as never, 5000)
+    await desk.applied.waitFor(['messages'], sent.headers.get('x-position') as never, 40_000)
     expect(await desk.call(tenant.key, 'POST', `/v1/messages/${id}/retry`)).toMatchObject({ status: 409, json: { code: 'message_not_retryable' } })
     const error = { code: 'undeliverable', title: 'Not deliverable', retryable: false }
     await desk.provider(tenant.tenantId, conversationId, { type: 'recordFailed', messageId: id, attempt: 1, error, at: new Date().toISOString() })
@@ -266,7 +266,7 @@ describe('lists and threads', () => {
     const tenant = await desk.tenant()
     let position = ''
     for (let n = 0; n < 7; n++) ({ position } = await desk.customerWrites(tenant, `3460000000${n}`, `Hola ${n}`))
-    await desk.applied.waitFor(['conversations'], position as never, 5000)
+    await desk.applied.waitFor(['conversations'], position as never, 40_000)
     const seen: string[] = []
     for (let cursor = ''; ;) {
       const { json } = await desk.call(tenant.key, 'GET', `/v1/conversations?limit=3${cursor}`)
@@ -282,7 +282,7 @@ describe('lists and threads', () => {
     const tenant = await desk.tenant()
     const written = []
     for (let n = 0; n < 5; n++) written.push(await desk.customerWrites(tenant, '34600111222', String(n)))
-    await desk.applied.waitFor(['messages', 'conversations'], written[4]?.position as never, 5000)
+    await desk.applied.waitFor(['messages', 'conversations'], written[4]?.position as never, 40_000)
     const path = `/v1/conversations/${written[0]?.conversationId}/messages`
     const words = async (query: string) =>
       ((await desk.call(tenant.key, 'GET', `${path}?${query}`)).json['data'] as { content: { text: { body: string } } }[]).map(
@@ -302,7 +302,7 @@ describe('lists and threads', () => {
     const tenant = await desk.tenant()
     const written = []
     for (let n = 0; n < 5; n++) written.push(await desk.customerWrites(tenant, '34600111222', String(n)))
-    await desk.applied.waitFor(['messages', 'conversations'], written[4]?.position as never, 5000)
+    await desk.applied.waitFor(['messages', 'conversations'], written[4]?.position as never, 40_000)
     const path = `/v1/conversations/${written[0]?.conversationId}/messages?limit=2${end === '' ? '' : `&after=${written[0]?.messageId}`}`
     const seen: string[] = []
     for (let cursor = ''; ;) {
@@ -317,7 +317,7 @@ describe('lists and threads', () => {
   it('refuse what cannot be asked yet instead of answering something else', async () => {
     const tenant = await desk.tenant()
     const { position } = await desk.customerWrites(tenant, '34600111222', 'Hola')
-    await desk.applied.waitFor(['messages', 'conversations'], position, 5000)
+    await desk.applied.waitFor(['messages', 'conversations'], position, 40_000)
     expect(await desk.call(tenant.key, 'GET', '/v1/conversations?q=Hola')).toMatchObject({
       status: 422,
       json: { code: 'invalid_request', errors: [{ path: 'query.q', code: 'not_supported' }] },
@@ -406,7 +406,7 @@ describe('another tenant', () => {
     const [mine, theirs] = [await desk.tenant(), await desk.tenant()]
     const here = await desk.customerWrites(mine, '34600111222', 'para ti')
     const there = await desk.customerWrites(theirs, '34600111222', 'para ellos')
-    await desk.applied.waitFor(['conversations', 'messages', 'contacts'], there.position, 5000)
+    await desk.applied.waitFor(['conversations', 'messages', 'contacts'], there.position, 40_000)
     expect(here.conversationId).not.toBe(there.conversationId)
     expect(here.contactId).not.toBe(there.contactId)
     for (const path of [

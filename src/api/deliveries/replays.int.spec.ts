@@ -29,7 +29,7 @@ async function deliver(tenantId: string, ...events: readonly DeliveryEvent[]): P
   const stored = events.map(({ type, ...data }) => ({ id: randomUUID(), type, schemaVersion: 1, data, meta }))
   const outcome = await desk.store.append({ stream: streamRef('delivery', tenantId, id), expected: 0, events: stored })
   if (outcome.outcome === 'conflict') throw new Error('the stream is new')
-  await desk.applied.waitFor(['deliveries'], outcome.position, 5000)
+  await desk.applied.waitFor(['deliveries'], outcome.position, 40_000)
   return id
 }
 

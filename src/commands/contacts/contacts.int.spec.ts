@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { createPostgresEventStore } from '../../adapters/event-store/postgres/event-store.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { checkMasterKey } from '../../adapters/keyring/master-key.ts'
 import { createVault } from '../../adapters/keyring/vault.ts'
 import { contact } from '../../domain/contact/contact.ts'
@@ -30,7 +31,15 @@ async function startWorld(url: string) {
   const pool = createPool({ url, role: 'recado_worker', max: 8, name: 'contacts' })
   const masterKey = randomBytes(32)
   await checkMasterKey({ pool, masterKey })
-  const store = createPostgresEventStore({ pool, listenUrl: url })
+  const log = createPostgresEventStore({ pool, listenUrl: url })
+  let [underWay, most] = [0, 0]
+  const store: EventStore = {
+    ...log,
+    async append(append) {
+      most = Math.max(most, ++underWay)
+      return log.append(append).finally(() => underWay--)
+    },
+  }
   function process() {
     const vault = createVault({ pool, masterKey, cacheSize: 500 })
     const commands = createCommands({ store, vault, cacheSize: 500 })
@@ -63,6 +72,8 @@ async function startWorld(url: string) {
   }
   return {
     store,
+    /** Appends that were under way at the same time. */
+    mostAtOnce: () => most,
     process,
     async contactsOf(tenantId: string): Promise<readonly string[]> {
       const { events } = await store.readAll({ after: start, filter: { tenantId, types: ['ContactCreated'] }, limit: 100_000 })
@@ -239,7 +250,7 @@ describe('who stopped marketing, as Meta says when a message is refused (131050)
       },
       { signal: stop.signal },
     )
-    await expect.poll(consent, { timeout: 10_000 }).toEqual({ granted: false, at: sentAt })
+    await expect.poll(consent).toEqual({ granted: false, at: sentAt })
     stop.abort()
     await running
   })
@@ -255,10 +266,9 @@ describe('the address book of a phone', () => {
       contact: { full_name: `Person ${n}`, phone_number: `+34 6100${10_000 + n}` },
       metadata: { timestamp: '1760000001' },
     }))
-    const began = performance.now()
     const leftover = await intakeOf(tenantId, 'channel')(delivered(tenantId, { state_sync: book }, 'smb_app_state_sync'))
-    // Under 3 s; one after the other it was far over the limit, which leaves room for a machine that is busy.
-    expect(performance.now() - began).toBeLessThan(10_000)
+    // One after the other they took a quarter of a minute.
+    expect(world.mostAtOnce()).toBeGreaterThan(50)
     expect(leftover.failures).toEqual([])
     expect(await world.contactsOf(tenantId)).toHaveLength(2_000)
 

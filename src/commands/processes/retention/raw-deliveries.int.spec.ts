@@ -62,7 +62,7 @@ async function deliver(tenantId: string, count: number): Promise<{ ids: readonly
     }),
   )
   const position = stored.reduce((last, one) => (one.outcome !== 'conflict' && one.position > last ? one.position : last), positionOf(0))
-  await house.applied.waitFor(['deliveries', 'tenants'], position, 10_000)
+  await house.applied.waitFor(['deliveries', 'tenants'], position, 40_000)
   return { ids, position }
 }
 

@@ -253,11 +253,11 @@ describe('an answer that is not "accepted"', () => {
       })
       await here.queueMany(tenantId, channelId, 10)
       await expect.poll(() => told).toEqual(['provider_131042'])
+      const queued = async () => (await here.outbox()).filter(({ state }) => state === 'queued').length
+      await expect.poll(queued).toBe(10)
       await sleep(300)
       const refused = provider.calls.length
       expect(refused).toBeLessThanOrEqual(2)
-      const queued = async () => (await here.outbox()).filter(({ state }) => state === 'queued').length
-      await expect.poll(queued).toBe(10)
 
       // The renewal of the lease, once a second, finds out that the clock has moved on.
       passed += minutes(14)
@@ -307,6 +307,7 @@ describe('an answer that is not "accepted"', () => {
       startIn(here, { onChannelTrouble: (_, { code }) => told.push(code), limits: twoAtOnce })
       await here.queueMany(tenantId, channelId, 10)
       await expect.poll(() => told).toEqual(['provider_131031'])
+      await expect.poll(async () => (await here.outbox()).filter(({ state }) => state === 'queued').length).toBe(10)
       await sleep(300)
       const refused = provider.calls.length
       await connectAgain()
@@ -440,11 +441,11 @@ describe('files on their way to Meta', () => {
         forget: async () => false,
       },
     })
-    await expect.poll(() => uploading, { timeout: 5_000 }).toBe(100)
+    await expect.poll(() => uploading).toBe(100)
     const [reply] = await here.queueMany(tenantId, randomUUID(), 1)
     await expect.poll(() => provider.calls.map(({ messageId }) => messageId)).toEqual([reply])
     line.resolve()
-    await expect.poll(() => provider.calls.length, { timeout: 10_000 }).toBe(101)
+    await expect.poll(() => provider.calls.length).toBe(101)
   })
 })
 
