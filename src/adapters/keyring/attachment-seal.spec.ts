@@ -46,6 +46,13 @@ describe('attachments that resemble each other', () => {
       }),
     )
   })
+  it('are sealed each for itself, though they are laid out at one place', async () => {
+    const seal = createAttachmentSeal(boundVault)
+    const [tenantId, eventId] = [randomUUID(), randomUUID()]
+    const bodies = ['a'.repeat(5_000), 'short', 'b'.repeat(400_000), 'c'.repeat(3_000)].map((text) => Buffer.from(text))
+    const sealed = bodies.map((bytes) => seal.seal(tenantId, [{ eventId, bytes }], 'squeezed'))
+    for (const [nth, body] of bodies.entries()) expect(await seal.open(tenantId, sealed[nth] ?? body)).toEqual(new Map([[eventId, body]]))
+  })
   it('are kept as they are when that is shorter', () => {
     const random = pack([{ eventId: randomUUID(), bytes: randomBytes(5_000) }])
     expect(squeeze(random)).toBe(random)
