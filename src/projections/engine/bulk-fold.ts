@@ -150,14 +150,13 @@ export function createBulkFold({
 
   const isParked = ({ stream: { tenantId } }: RecordedEvent, id: string): boolean => parkedKeys.size > 0 && parkedKeys.has(rowKey(tenantId, id))
 
-  function apply(at: RecordedEvent, event: DomainEvent, id: string): void {
+  function apply(at: RecordedEvent, event: DomainEvent, id: string, known?: Entry): void {
     const { tenantId } = at.stream
     if (isParked(at, id)) {
       parked.push({ at: ownCopy(at), id, category: 'behind', error: 'waits behind an earlier event of the same row' })
       return
     }
-    const rows = rowsOf(tenantId)
-    const entry = rows.get(id)
+    const entry = known ?? rowsOf(tenantId).get(id)
     if (entry !== undefined) use(entry)
     const row = entry?.row
     let next: AnyRow | 'delete' | undefined
@@ -275,7 +274,9 @@ export function createBulkFold({
         const id = idOf(at, event)
         if (id === undefined) continue
         const { tenantId } = at.stream
-        if (spilled && !rowsOf(tenantId).has(id) && !isParked(at, id)) {
+        // Looked up once: a text that was just read is hashed for it, and put among those that are known, which is dear.
+        const entry = rowsOf(tenantId).get(id)
+        if (entry === undefined && spilled && !isParked(at, id)) {
           const key = rowKey(tenantId, id)
           // One that its own event creates is nowhere.
           if (awaited.has(key) || !creating.has(at.type)) {
@@ -285,7 +286,7 @@ export function createBulkFold({
             continue
           }
         }
-        apply(at, event, id)
+        apply(at, event, id, entry)
       }
       if (wanted.length > 0) await takeBack(wanted)
       for (const { at, event, id } of work) apply(at, event, id)
