@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/adapters/embedded-postgres/start.ts'
 import { appSecret, createInstallation, type Installation } from '../perf/installation.ts'
-import { createDeliveries } from '../perf/load/generator.ts'
+import { createDeliveries, wamidOf } from '../perf/load/generator.ts'
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const outageMs = Number(process.env['OUTAGE_MS'] ?? 12_000)
@@ -90,5 +90,5 @@ it('answers 503 while PostgreSQL is away, recovers by itself, and has everything
     if (page.next_cursor === null) break
     cursor = page.next_cursor
   }
-  for (const n of acknowledged) expect(received).toContain(`wamid.${Buffer.from(`outage:${n}`).toString('base64')}`)
+  for (const n of acknowledged) expect(received).toContain(wamidOf('outage', n))
 })
