@@ -1,4 +1,5 @@
 import { Pool, types as builtIn, type ClientBase, type CustomTypesConfig } from 'pg'
+import { sendParametersAsTheyAre } from './bind.ts'
 
 /** `owner` is the login user of the url itself: migrations and the projections' tables only. */
 export type DatabaseRole = 'recado_api' | 'recado_worker' | 'owner'
@@ -59,7 +60,10 @@ export function createPool({ url, role, max, name, statementTimeoutMs = 30_000, 
   // Without listeners a connection that breaks (the server restarted) would end the process: idle ones tell the pool,
   // those in use tell whoever waits for their answer, and would still emit an error that nobody hears.
   pool.on('error', (error) => onError?.(error, name))
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined)
+    sendParametersAsTheyAre(client)
+  })
   return pool
 }
 

@@ -46,7 +46,7 @@ const worthSqueezing = 2_000
 const squeezed = 1
 const squeezedHeader = 5
 /** Deliveries resemble each other: the quickest way leaves a fifth to a tenth of them, the slower ones hardly less. */
-const quickest = { params: { [constants.BROTLI_PARAM_QUALITY]: 0 } }
+const quickest = { [constants.BROTLI_PARAM_QUALITY]: 0 }
 
 /**
  * Where attachments are laid out to be squeezed or sealed, one bundle at a time: who gets this must be done with it when it answers. A new buffer of
@@ -63,7 +63,8 @@ const benchBytes = 288 * 1024
 /** `[1 byte 1][4 bytes length][Brotli]`, or the bytes as they are: those begin with a count below 2^24, hence with 0. */
 export function squeeze(packed: Buffer): Buffer {
   if (packed.length < worthSqueezing) return packed
-  const small = brotliCompressSync(packed, quickest)
+  // Room for what is expected, or zlib makes 16 KB of it however little there is.
+  const small = brotliCompressSync(packed, { params: quickest, chunkSize: packed.length >> 1 })
   if (small.length + squeezedHeader >= packed.length) return packed
   const header = Buffer.allocUnsafe(squeezedHeader)
   header[0] = squeezed
