@@ -31,5 +31,5 @@ EXPOSE 8080
 # Up, not ready: a process that waits for its database is not to be killed for it. Who sends it traffic asks /readyz.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=90s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["tini", "--", "node", "--max-semi-space-size=32", "src/recado.js"]
+ENTRYPOINT ["tini", "--", "node", "--max-semi-space-size=32", "--v8-pool-size=1", "src/recado.js"]
 CMD ["serve"]
