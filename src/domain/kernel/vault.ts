@@ -23,6 +23,7 @@ export type Vault = {
   has: (tenantId: string, subject: string) => boolean
   /** @throws when `ensure` was not awaited for the subject. */
   seal: (context: SealContext, text: string) => string
+  /** In bytes of its own: those that were given may be used for something else as soon as it answers. */
   sealBytes: (context: SealContext, bytes: Uint8Array) => Uint8Array
   /** @throws SealBroken when it was changed, or does not belong where it stands. */
   open: (context: SealContext, sealed: string) => Promise<Opened>
