@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs, promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
+import packageJson from '../../package.json' with { type: 'json' }
 import { copyOf, freshDatabase, type TestDatabase } from '../support/database.ts'
 import { startThrowAwayPostgres } from '../support/postgres-server.ts'
 import { machineLoad, spread } from './load.ts'
@@ -119,9 +120,15 @@ export async function benchRebuild({
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`
 const times = (ratio: number): string => `${ratio.toFixed(1)} ×`
 
-/** With the young generation that `npm start` gives the program. */
+/** What `npm start` gives to node, and what the program sets by itself before its first module (`src/recado.js`). */
+const nodeFlags = [
+  ...packageJson.scripts.start.split(' ').filter((word) => word.startsWith('--')),
+  '--no-allocation-site-pretenuring',
+  '--heap-growing-percent=100',
+]
+
 async function contestant(args: readonly string[]): Promise<Measured> {
-  const { stdout, stderr } = await run(process.execPath, ['--max-semi-space-size=32', ...args], { maxBuffer: 1 << 26 })
+  const { stdout, stderr } = await run(process.execPath, [...nodeFlags, ...args], { maxBuffer: 1 << 26 })
   if (stderr !== '' && process.env['BENCH_VERBOSE'] !== undefined) process.stderr.write(stderr)
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Measured
 }
