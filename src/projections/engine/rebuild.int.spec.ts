@@ -243,7 +243,7 @@ describe('a rebuild', () => {
     expect(failed).toMatchObject({ state: 'failed', error: { code: 'event_refused', type: 'ConversationSnoozed' } })
     expect(failed.error?.detail).toContain('failing3')
     expect(await rowsOf(model)).toEqual(rows)
-    for (const deadline = Date.now() + 10_000; (await generationsOf(pool, 'failing')).length > 1; await sleep(50)) {
+    for (const deadline = Date.now() + 40_000; (await generationsOf(pool, 'failing')).length > 1; await sleep(50)) {
       if (Date.now() > deadline) throw new Error('what was begun is still there')
     }
   })
@@ -268,7 +268,7 @@ describe('a rebuild', () => {
     void worker([model], { scan })
     await copying
     expect(await rebuildsOf().abort(rebuild.id)).toMatchObject({ state: 'aborted' })
-    for (const deadline = Date.now() + 10_000; (await generationsOf(pool, 'aborted')).length > 1; await sleep(50)) {
+    for (const deadline = Date.now() + 40_000; (await generationsOf(pool, 'aborted')).length > 1; await sleep(50)) {
       if (Date.now() > deadline) throw new Error('what was begun is still there')
     }
     expect((await rowsOf(model)).every(({ started }) => started === 1000)).toBe(true)
