@@ -50,7 +50,8 @@ const joined = {
 
 /**
  * The next events, as many as the limit and `pageBytes` allow, always at least one. The running sum goes over sizes, which PostgreSQL knows without
- * fetching a body (of one that is compressed: its size when it is opened), and only the bodies of the events that are taken are read. The last column is the sum up to here.
+ * fetching a body (of one that is compressed: its size when it is opened), and only the bodies of the events that are taken are read. The last column is
+ * the sum up to here.
  */
 function statement(attachments: boolean, { where, by, limit }: { where: string; by: 'position' | 'version'; limit: string }): string {
   const kind = attachments ? 'with' : 'without'
