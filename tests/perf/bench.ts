@@ -50,7 +50,7 @@ if (wants('rebuild')) {
   await benchRebuild(rebuildOptions())
 }
 if (wants('as-of')) {
-  console.log('\n(j) as of a moment')
+  console.log('\n(k) as of a moment')
   await benchAsOf({ events: rebuildOptions()?.events })
 }
 if (wants('pages')) {
