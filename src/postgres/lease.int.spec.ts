@@ -90,6 +90,28 @@ describe('a lease with a fencing token', () => {
     expect(await gone.promise).toBeLessThan(5_000)
   })
 
+  it('is given up before it lapses when no renewal is answered', async () => {
+    const name = fresh()
+    const ended = new AbortController()
+    const gone = Promise.withResolvers<number>()
+    let queries = 0
+    const line = new Proxy(pool, {
+      get(target, property) {
+        if (property !== 'query') return Reflect.get(target, property) as unknown
+        return async (query: QueryConfig) => (queries++ === 0 ? target.query(query) : new Promise(() => undefined))
+      },
+    })
+    const asked = performance.now()
+    const holding = holdLease({ pool: line, name, owner: 'a', ttlMs: 3_000, signal: ended.signal, stays: true }, async (_lease, signal) => {
+      while (!signal.aborted) await sleep(10)
+      gone.resolve(performance.now() - asked)
+      ended.abort()
+      throw new LeaseLost('gone')
+    })
+    holding.catch(() => undefined)
+    expect(await gone.promise).toBeLessThan(3_000)
+  })
+
   it('lets one writer of a position through, and takes the rest of the losing transaction back', async () => {
     const name = fresh()
     const lease = await taken(name, 'a')

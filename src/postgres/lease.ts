@@ -173,19 +173,24 @@ async function workUnder(
   }
 }
 
+/** Of its time, what a lease counts here: who works under it needs a moment to notice and to stop before the database lets the next one in. */
+const countedHere = 0.9
+
 /**
- * A renewal that gets no answer is asked again until the lease must have lapsed, by our own clock and counted from before the last good one was asked:
+ * A renewal that gets no answer is asked again until the lease counts no more, by our own clock and from before the last good one was asked:
  * work that went on after that could only find out at its next checkpoint.
  */
 async function keepRenewing(lease: Lease, takenAt: number, { pool, ttlMs }: HoldOptions, held: AbortSignal, over: AbortController): Promise<void> {
-  let good = takenAt
-  while (await pause(ttlMs / 3, held)) {
+  let until = takenAt + ttlMs * countedHere
+  const left = (): number => until - performance.now()
+  while (await pause(Math.min(ttlMs / 3, Math.max(1, left())), held)) {
     const asked = performance.now()
-    const answer = await within(Math.max(1, good + ttlMs - asked), renewLease(pool, lease, ttlMs))
-    if (answer === 'held') good = asked
+    const answer = await within(Math.max(1, left()), renewLease(pool, lease, ttlMs))
+    if (answer === 'held') until = asked + ttlMs * countedHere
     else if (answer === 'wanted') return over.abort(new Error(`${lease.name} is handed over`))
     else if (answer === 'lost') return over.abort(new LeaseLost(`another one holds ${lease.name}`))
-    else if (performance.now() - good >= ttlMs) return over.abort(new LeaseLost(`${lease.name} could not be renewed in time`))
+    // Timers know whole milliseconds and may be early by a part of one.
+    else if (left() < 1) return over.abort(new LeaseLost(`${lease.name} could not be renewed in time`))
   }
 }
 
