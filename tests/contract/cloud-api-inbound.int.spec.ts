@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts'
+import { deliveryId } from '../../src/commands/deliveries/delivery-id.ts'
 import { inboundMessageId } from '../../src/domain/conversation/conversation.ts'
 import { appSecret, createInstallation, type Installation } from '../perf/installation.ts'
 import { fieldRows } from './cloud-api/fields.ts'
@@ -44,7 +45,8 @@ async function post(field: string, value: Json, { scoped = true, entryId = wabaI
   )
   const signature = `sha256=${createHmac('sha256', appSecret).update(body).digest('hex')}`
   const answer = await fetch(`${recado.recado.url}/webhooks/meta`, { method: 'POST', body, headers: { 'X-Hub-Signature-256': signature } })
-  return { id: createHash('sha256').update(body).digest('hex').slice(0, 32), status: answer.status }
+  const raw = Buffer.from(body)
+  return { id: deliveryId(raw, createHash('sha256').update(raw).digest('hex')), status: answer.status }
 }
 
 /** Asks until it matches; what it was at last is what the test shows. */

@@ -4,7 +4,8 @@ import type { NewEvent, RecordedEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { eventId } from '../../domain/kernel/ids.ts'
 import { platformTenant } from '../../domain/kernel/stream.ts'
-import { deliveryId, storeDelivery } from './receive-delivery.ts'
+import { deliveryId } from './delivery-id.ts'
+import { storeDelivery } from './receive-delivery.ts'
 import { addressesOf, routeDelivery, type Routes } from './route-delivery.ts'
 
 /** Gives a delivery of the platform to the tenants that own it now. Answers what nobody owns yet (`number:…`, `waba:…`), or that nothing is left. */
@@ -27,7 +28,7 @@ export function createHandOver({ store, routes, clock }: { store: EventStore; ro
           id: eventId(`${delivery.id} routed ${part.tenantId}`, delivery.stream, 0),
           type: 'DeliveryRouted',
           schemaVersion: 1,
-          data: { tenantId: part.tenantId, deliveryId: deliveryId(sha256) },
+          data: { tenantId: part.tenantId, deliveryId: deliveryId(raw, sha256) },
           meta: {
             occurredAt: clock().toISOString(),
             correlationId: delivery.stream.id,

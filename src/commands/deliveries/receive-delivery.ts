@@ -3,6 +3,7 @@ import type { Clock } from '../../domain/kernel/clock.ts'
 import type { NewEvent } from '../../domain/kernel/envelope.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { platformTenant, streamRef } from '../../domain/kernel/stream.ts'
+import { deliveryId } from './delivery-id.ts'
 import type { Outline } from './outline.ts'
 import { routeDelivery, type Part, type Routes } from './route-delivery.ts'
 
@@ -28,9 +29,6 @@ export function createReceiveDelivery({ store, routes, clock }: Deps & { routes:
 
 type Deps = { readonly store: Pick<EventStore, 'append'>; readonly clock: Clock }
 
-/** The id of the delivery with this hash. */
-export const deliveryId = (sha256: string): string => sha256.slice(0, 32)
-
 /** One tenant's part (or the whole) of a delivery into that tenant's stream, under `deliveryId`. */
 export function storeDelivery(
   { store, clock }: Deps,
@@ -38,7 +36,7 @@ export function storeDelivery(
 ): Promise<unknown> {
   const { tenantId } = part
   const bytes = part.value === undefined ? raw : Buffer.from(JSON.stringify(part.value))
-  const id = deliveryId(sha256)
+  const id = deliveryId(raw, sha256)
   const received: NewEvent = {
     id: receivedId(sha256),
     type: 'WebhookReceived',
