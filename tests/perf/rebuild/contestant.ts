@@ -34,30 +34,64 @@ async function headOf(): Promise<number> {
   return Number(most) > 0 ? Math.min(head, Number(most)) : head
 }
 
-/** (a) COPY TO STDOUT as text, its lines, JSON.parse of the data. Nothing can be folded that was not read at least like this. */
-async function read(head: number): Promise<void> {
-  const client = await copying.connect()
-  const handled = [...new Set(models.flatMap(({ handles }) => handles))].map((type) => `'${type}'`).join(', ')
-  const stream = client.query(
-    copyTo(
-      `copy (select position, recorded_at, tenant_id, stream_id, version, type, data from es.events
-         where position <= ${head} and type in (${handled}) order by position) to stdout`,
-    ),
+/** Events as `RecordedEvent` has them, from lines of COPY: what reading the log into objects costs anybody. */
+const whole = (line: string): object => {
+  const [position, recordedAt = '', tenantId, streamId = '', version, id, type, schemaVersion, data = '', meta = ''] = line.split('\t')
+  const parsed = (json: string): unknown => JSON.parse(json.includes('\\') ? json.replaceAll('\\\\', '\\') : json)
+  const dash = streamId.indexOf('-')
+  return {
+    position: Number(position),
+    recordedAt: new Date(recordedAt),
+    stream: { tenantId, category: streamId.slice(0, dash), id: streamId.slice(dash + 1) },
+    version: Number(version),
+    id,
+    type,
+    schemaVersion: Number(schemaVersion),
+    data: parsed(data),
+    meta: parsed(meta),
+  }
+}
+
+/** (a) COPY TO STDOUT + JSON.parse: every event of the log with its data and its metadata. */
+async function readWhole(head: number): Promise<void> {
+  let seen = 0
+  await linesOf(
+    `copy (select position, recorded_at, tenant_id, stream_id, version, event_id, type, schema_version, data, metadata from es.events
+       where position <= ${head} order by position) to stdout`,
+    (line) => {
+      if (whole(line) !== undefined) seen++
+    },
   )
+  if (seen !== head) throw new Error(`${seen} of ${head} events were read`)
+}
+
+/** As little as a fold can do with: the events that it handles, a few columns, JSON.parse of the data alone. */
+async function read(head: number): Promise<void> {
+  const handled = [...new Set(models.flatMap(({ handles }) => handles))].map((type) => `'${type}'`).join(', ')
+  await linesOf(
+    `copy (select position, recorded_at, tenant_id, stream_id, version, type, data from es.events
+       where position <= ${head} and type in (${handled}) order by position) to stdout`,
+    (line) => {
+      const json = line.slice(line.lastIndexOf('\t') + 1)
+      JSON.parse(json.includes('\\') ? json.replaceAll('\\\\', '\\') : json)
+    },
+  )
+}
+
+async function linesOf(copy: string, take: (line: string) => void): Promise<void> {
+  const client = await copying.connect()
+  const stream = client.query(copyTo(copy))
   let rest = ''
   stream.setEncoding('utf8')
   for await (const chunk of stream as AsyncIterable<string>) {
     const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) {
-      const json = line.slice(line.lastIndexOf('\t') + 1)
-      JSON.parse(json.includes('\\') ? json.replaceAll('\\\\', '\\') : json)
-    }
+    for (const line of lines) take(line)
   }
   client.release()
 }
 
-/** The same in the binary format, which is how the scan of the log reads it: what the form alone gives. */
+/** The data in the binary format, which is how the scan of the log reads it: what the form alone gives. */
 async function readBinary(head: number): Promise<void> {
   for await (const piece of copyOut(copying, `select data from es.events where position <= ${head} order by position`)) {
     for (const at of piece.starts) JSON.parse(piece.bytes.toString('utf8', at + 4, at + 4 + piece.bytes.readInt32BE(at)))
@@ -178,7 +212,7 @@ function stopwatch(): (what: string) => void {
   }
 }
 
-const ways: Readonly<Record<string, (head: number) => Promise<void>>> = { read, 'read-binary': readBinary, scan, upserts, live, rebuild }
+const ways: Readonly<Record<string, (head: number) => Promise<void>>> = { 'read-whole': readWhole, read, 'read-binary': readBinary, scan, upserts, live, rebuild }
 const go = ways[way]
 if (go === undefined) throw new Error(`no such way: ${way}`)
 const head = await headOf()
