@@ -77,7 +77,7 @@ describe.skipIf(cluster === undefined)('read models fed by Kafka, when something
       const [happened = []] = fc.sample(history(60, 40), { seed, numRuns: 1 })
       const renamed = happened.map(([stream, event]) => [{ ...stream, id: `${stream.id} of ${seed}` }, inRound(event, seed)] as const)
       await append(store, believable(renamed))
-      await sleep(20)
+      await sleep(150)
     }
   }
   const inRound = <E extends object>(event: E, round: number): E =>
