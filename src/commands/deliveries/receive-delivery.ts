@@ -38,7 +38,7 @@ export function storeDelivery(
   const bytes = part.value === undefined ? raw : Buffer.from(JSON.stringify(part.value))
   const id = deliveryId(raw, sha256)
   const received: NewEvent = {
-    id: receivedId(sha256),
+    id: receivedId(id),
     type: 'WebhookReceived',
     schemaVersion: 1,
     data: { provider: 'meta', app, sha256, bytes: bytes.length, ...(part.value === undefined ? undefined : { partOf: sha256 }) },
@@ -50,6 +50,5 @@ export function storeDelivery(
 
 const actor = { kind: 'provider', id: 'meta' } as const
 
-/** A uuid (version 8) of the hash itself, which is as unique as one that is made from it. The tenants of a shared delivery have it in streams of their own. */
-const receivedId = (sha256: string): string =>
-  `${sha256.slice(0, 8)}-${sha256.slice(8, 12)}-8${sha256.slice(13, 16)}-a${sha256.slice(17, 20)}-${sha256.slice(20, 32)}`
+/** A uuid (version 8) of the delivery's own id: unique as it is, and beside the others of the moment. The tenants of a shared delivery have it in streams of their own. */
+const receivedId = (id: string): string => `${id.slice(0, 8)}-${id.slice(8, 12)}-8${id.slice(13, 16)}-a${id.slice(17, 20)}-${id.slice(20, 32)}`
