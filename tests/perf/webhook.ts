@@ -23,14 +23,15 @@ export type WebhookBench = {
 /**
  * (b) Webhook deliveries acknowledged per second at 256 connections, each of 1.2 KB with its own signature. Recado answers after the sealed delivery is
  * durable; it has the api role, so that intake and read models do not run beside it (what all of it together does is measured end to end). The others as
- * their names say. One load generator for all, interleaved rounds, the generator and PostgreSQL on the same cores.
+ * their names say. One load generator for all, interleaved rounds, the first seconds of each turn not counted, the generator and PostgreSQL on the same cores.
  */
 export async function benchWebhook({
   rounds = 5,
   seconds = 4,
+  leadIn = 3,
   connections = 256,
   log = console.log,
-}: { rounds?: number; seconds?: number; connections?: number; log?: (line: string) => void } = {}): Promise<WebhookBench> {
+}: { rounds?: number; seconds?: number; leadIn?: number; connections?: number; log?: (line: string) => void } = {}): Promise<WebhookBench> {
   const postgres = await startBrokenInPostgres()
   // A server of its own: its checkpoints and its vacuum must not fall into the others' rounds.
   const plainServer = await startBrokenInPostgres()
@@ -64,6 +65,7 @@ export async function benchWebhook({
           port: ports[name],
           connections,
           seconds: round < 0 ? 6 : seconds,
+          leadIn,
           secret: appSecret,
           phoneNumberId: ackOnly.phoneNumberId,
           customers: 5_000,
