@@ -212,7 +212,15 @@ function stopwatch(): (what: string) => void {
   }
 }
 
-const ways: Readonly<Record<string, (head: number) => Promise<void>>> = { 'read-whole': readWhole, read, 'read-binary': readBinary, scan, upserts, live, rebuild }
+const ways: Readonly<Record<string, (head: number) => Promise<void>>> = {
+  'read-whole': readWhole,
+  read,
+  'read-binary': readBinary,
+  scan,
+  upserts,
+  live,
+  rebuild,
+}
 const go = ways[way]
 if (go === undefined) throw new Error(`no such way: ${way}`)
 const head = await headOf()
