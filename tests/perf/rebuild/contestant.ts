@@ -34,10 +34,12 @@ async function headOf(): Promise<number> {
   return Number(most) > 0 ? Math.min(head, Number(most)) : head
 }
 
+/** JSON as it stands in a column of COPY. */
+const parsed = (json: string): unknown => JSON.parse(json.includes('\\') ? json.replaceAll('\\\\', '\\') : json)
+
 /** Events as `RecordedEvent` has them, from lines of COPY: what reading the log into objects costs anybody. */
 const whole = (line: string): object => {
   const [position, recordedAt = '', tenantId, streamId = '', version, id, type, schemaVersion, data = '', meta = ''] = line.split('\t')
-  const parsed = (json: string): unknown => JSON.parse(json.includes('\\') ? json.replaceAll('\\\\', '\\') : json)
   const dash = streamId.indexOf('-')
   return {
     position: Number(position),
@@ -72,8 +74,7 @@ async function read(head: number): Promise<void> {
     `copy (select position, recorded_at, tenant_id, stream_id, version, type, data from es.events
        where position <= ${head} and type in (${handled}) order by position) to stdout`,
     (line) => {
-      const json = line.slice(line.lastIndexOf('\t') + 1)
-      JSON.parse(json.includes('\\') ? json.replaceAll('\\\\', '\\') : json)
+      parsed(line.slice(line.lastIndexOf('\t') + 1))
     },
   )
 }
